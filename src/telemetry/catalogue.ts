@@ -1,0 +1,173 @@
+/**
+ * Every span and metric that Turnkeeper emits, as data: the code, the dashboards, the rules and the docs are
+ * checked against this file. Units stand in the names; labels are enums and configured ids.
+ */
+
+type Metric = {
+  readonly description: string
+  /** UCUM unit, as OpenTelemetry wants it. */
+  readonly unit: string
+  readonly labels: readonly string[]
+}
+
+type Histogram = Metric & { readonly buckets: readonly number[] }
+
+const ATTEMPT_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600] as const
+const FIRST_CHUNK_SECONDS = [
+  0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+] as const
+const WAIT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const
+const STALL_SECONDS = [1, 5, 10, 20, 30, 45, 60, 90, 120, 300, 600] as const
+
+export const COUNTERS = {
+  provider_attempts_total: {
+    description: 'Physical requests of model calls, by their outcome.',
+    unit: '{attempt}',
+    labels: ['route', 'provider', 'model', 'outcome'],
+  },
+  provider_html_payload_total: {
+    description: 'Answers that were HTML instead of JSON or an event stream.',
+    unit: '{payload}',
+    labels: ['route', 'provider', 'phase'],
+  },
+  provider_stall_count_total: {
+    description: 'Attempts that received nothing for longer than the idle limit.',
+    unit: '{stall}',
+    labels: ['route', 'provider', 'phase'],
+  },
+  provider_retries_total: {
+    description: 'Second requests on the same route.',
+    unit: '{retry}',
+    labels: ['route', 'reason'],
+  },
+  provider_responses_total: {
+    description: 'Responses by what their body turned out to be.',
+    unit: '{response}',
+    labels: ['route', 'content_type'],
+  },
+  provider_http_status_total: {
+    description: 'Responses by HTTP status.',
+    unit: '{response}',
+    labels: ['route', 'status'],
+  },
+  route_reroutes_total: {
+    description: 'Moves of a model call to another route of its alias.',
+    unit: '{reroute}',
+    labels: ['alias', 'from_route', 'to_route', 'reason'],
+  },
+  route_health_transitions_total: {
+    description: 'Changes of breaker state seen by this process.',
+    unit: '{transition}',
+    labels: ['route', 'from', 'to', 'reason'],
+  },
+  turns_total: {
+    description: 'Turns that reached a terminal state on this worker.',
+    unit: '{turn}',
+    labels: ['agent', 'outcome'],
+  },
+  redis_unavailable_seconds_total: {
+    description: 'Time during which this process could not reach Redis.',
+    unit: 's',
+    labels: [],
+  },
+} as const satisfies Record<string, Metric>
+
+export const HISTOGRAMS = {
+  provider_attempt_duration_seconds: {
+    description: 'Duration of an attempt, body included.',
+    unit: 's',
+    labels: ['route', 'model', 'outcome'],
+    buckets: ATTEMPT_SECONDS,
+  },
+  provider_stall_duration_seconds: {
+    description: 'Silence after which an attempt was given up.',
+    unit: 's',
+    labels: ['route'],
+    buckets: STALL_SECONDS,
+  },
+  gen_ai_client_inference_duration_seconds: {
+    description: 'Duration of a logical model call with all its retries and reroutes.',
+    unit: 's',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+    buckets: ATTEMPT_SECONDS,
+  },
+  gen_ai_client_inference_time_to_first_chunk_seconds: {
+    description: 'Time from the start of a logical model call to its first content.',
+    unit: 's',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+    buckets: FIRST_CHUNK_SECONDS,
+  },
+  gen_ai_execute_tool_duration_seconds: {
+    description: 'Duration of a tool call.',
+    unit: 's',
+    labels: ['gen_ai_tool_name', 'outcome'],
+    buckets: WAIT_SECONDS,
+  },
+  turn_duration_seconds: {
+    description: 'From the acceptance of a turn to its end.',
+    unit: 's',
+    labels: ['agent', 'outcome'],
+    buckets: ATTEMPT_SECONDS,
+  },
+  queue_wait_seconds: {
+    description: 'From the moment at which a turn was due to its first start.',
+    unit: 's',
+    labels: ['queue'],
+    buckets: WAIT_SECONDS,
+  },
+} as const satisfies Record<string, Histogram>
+
+export const GAUGES = {
+  route_health_state: {
+    description: 'Breaker state of a route, one-hot.',
+    unit: '{state}',
+    labels: ['route', 'state'],
+  },
+  route_unhealthy_since_timestamp_seconds: {
+    description: 'Since when the route is open or half-open; 0 while it is usable.',
+    unit: 's',
+    labels: ['route'],
+  },
+  route_info: {
+    description: '1 for each route of each alias.',
+    unit: '{route}',
+    labels: ['route', 'alias', 'provider', 'model'],
+  },
+  worker_active_jobs: {
+    description: 'Turns that this worker runs now.',
+    unit: '{turn}',
+    labels: ['queue'],
+  },
+  worker_concurrency: {
+    description: 'Turns that this worker may run at once.',
+    unit: '{turn}',
+    labels: ['queue'],
+  },
+  runtime_build_info: {
+    description: '1, with the version of this process.',
+    unit: '{build}',
+    labels: ['version'],
+  },
+} as const satisfies Record<string, Metric>
+
+type Span = {
+  readonly kind: 'client' | 'server' | 'producer' | 'consumer' | 'internal'
+  /** The attribute whose value follows the operation in the span's name, if any. */
+  readonly subject?: string
+}
+
+/** The trace of one turn, from the outside to the inside. */
+export const OPERATIONS = {
+  'send turns': { kind: 'producer' },
+  'process turns': { kind: 'consumer' },
+  invoke_agent: { kind: 'internal', subject: 'gen_ai.agent.name' },
+  chat: { kind: 'client', subject: 'gen_ai.request.model' },
+  provider_attempt: { kind: 'internal' },
+  POST: { kind: 'client' },
+  execute_tool: { kind: 'internal', subject: 'gen_ai.tool.name' },
+} as const satisfies Record<string, Span>
+
+export type CounterName = keyof typeof COUNTERS
+export type HistogramName = keyof typeof HISTOGRAMS
+export type GaugeName = keyof typeof GAUGES
+export type Operation = keyof typeof OPERATIONS
