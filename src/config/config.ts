@@ -1,0 +1,115 @@
+/**
+ * The configuration as the rest of the house sees it: everything resolved, defaults filled in, durations in
+ * milliseconds, paths absolute, keys behind `Secret`. `load.ts` makes it; nothing else builds one by hand.
+ */
+
+import type { Secret } from './secret.ts'
+
+export type Config = {
+  readonly redis: RedisConfig
+  readonly server: Address
+  /** `explicit`: the port stood in the configuration, so it is that one or an error, never the next free one. */
+  readonly metrics: Address & { readonly explicit: boolean }
+  /** By name. Has no prototype, so looking up a name that a client sent is safe; as `models`. */
+  readonly providers: Readonly<Record<string, ProviderConfig>>
+  /** By alias. */
+  readonly models: Readonly<Record<string, AliasConfig>>
+  readonly breakers: { readonly html: BreakerConfig; readonly stall: BreakerConfig }
+  readonly routing: RoutingConfig
+  readonly queue: QueueConfig
+  readonly telemetry: TelemetryConfig
+  /** Absolute path of the module whose default export is the list of agents. */
+  readonly agents?: string
+}
+
+/** Port 0 lets the system choose. */
+export type Address = { readonly host: string; readonly port: number }
+
+export type RedisConfig = {
+  /** `redis://`, `rediss://` or the absolute path of a socket; absent means an embedded server. */
+  readonly url?: string
+  readonly prefix: string
+  /** What an embedded server keeps over a restart. */
+  readonly durability: 'aof' | 'none'
+  /** Absolute path where an embedded server keeps its files. */
+  readonly dataDir: string
+}
+
+export type ProviderConfig = {
+  readonly name: string
+  readonly protocol: 'openai-chat'
+  readonly dialect: 'openai' | 'openrouter' | 'generic'
+  readonly enabled: boolean
+  /** As the vendor's own SDK takes it; without a slash at the end. */
+  readonly baseUrl: string
+  /** None for a local server, else one. */
+  readonly credentials: readonly CredentialConfig[]
+  readonly http: { readonly connections: number }
+  readonly timeouts: TimeoutsConfig
+  readonly limits: LimitsConfig
+}
+
+export type CredentialConfig = { readonly id: string; readonly apiKey: Secret }
+
+/** All in milliseconds; meaning as in the provider contract. */
+export type TimeoutsConfig = {
+  readonly connectMs: number
+  readonly headersMs: number
+  readonly firstContentMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/** All in bytes. */
+export type LimitsConfig = {
+  readonly bodyBytes: number
+  readonly eventBytes: number
+  readonly toolArgumentBytes: number
+}
+
+export type AliasConfig = {
+  readonly alias: string
+  readonly strategy: 'first_available' | 'first_healthy'
+  /** At least one, in configured order, without duplicates; each names a configured provider. */
+  readonly routes: readonly RouteConfig[]
+}
+
+/** `name` is `provider/model`; the model may contain more slashes. */
+export type RouteConfig = { readonly name: string; readonly provider: string; readonly model: string }
+
+export type BreakerConfig = {
+  /** Failures within the window that are still borne: one more opens the breaker. */
+  readonly over: number
+  readonly windowMs: number
+  /** How long the first opening lasts; doubled at each failed probe up to `maxMs`. */
+  readonly openMs: number
+  readonly maxMs: number
+  /** Share of the attempts (0 to 1) that the failures must reach as well. */
+  readonly minRatio: number
+}
+
+export type RoutingConfig = {
+  /** Second tries on the same route. */
+  readonly retries: number
+  /** Physical requests of one model call, all routes together. */
+  readonly maxAttempts: number
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number }
+}
+
+export type QueueConfig = {
+  readonly name: string
+  /** Turns that one worker runs at once. */
+  readonly concurrency: number
+  readonly lockMs: number
+  readonly stalledCheckMs: number
+  readonly resultTtlMs: number
+  readonly eventTtlMs: number
+}
+
+export type TelemetryConfig = {
+  /** Base URL of an OTLP/HTTP receiver; absent means no traces. */
+  readonly otlpEndpoint?: string
+  /** Share of traces kept, 0 to 1. */
+  readonly sampling: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
