@@ -1,0 +1,141 @@
+/**
+ * Names of all keys. A turn, its steps, its events, its session and its idempotency record carry the same hash tag,
+ * so that one script may touch them all on a cluster. The session stands in the turn id: an id alone leads to all keys.
+ */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { TurnkeeperError } from '../errors.ts'
+
+/** A session of a tenant, in one word: what the hash tag holds. */
+export type SessionRef = string & { readonly brand: 'SessionRef' }
+
+/** Keys of one session. */
+export type SessionKeys = {
+  /** Hash: running turn, count of accepted turns. */
+  readonly session: string
+  /** List of turn ids in their order; the head is the one that may run. */
+  readonly inbox: string
+  /** Sorted set of turn ids that are not due yet, by due time. */
+  readonly delayed: string
+  /** List of JSON: the messages that completed turns have appended. */
+  readonly history: string
+  /** Record of an idempotency key. */
+  idempotency(key: string): string
+  turn(turnId: string): TurnKeys
+}
+
+/** Keys of one turn. */
+export type TurnKeys = {
+  /** Hash: state, epoch, input, result. */
+  readonly turn: string
+  /** Hash: step id → JSON record. */
+  readonly steps: string
+  /** Stream of events. */
+  readonly events: string
+  /** Channel that announces new events. */
+  readonly channel: string
+}
+
+/** Keys that belong to no session. */
+export type GlobalKeys = {
+  /** Sorted set of turns that are not terminal, by acceptance time. */
+  readonly open: string
+  /** Sorted set of turns that are, by the time of their end. */
+  readonly ended: string
+  /** Sorted set of worker ids, by the time until which they are believed alive. */
+  readonly workers: string
+  /** Sorted set of agent names, by the time until which a worker is known to have them. */
+  readonly agents: string
+  /** Prefix of the keys of health: breakers, probes, history. */
+  readonly health: string
+  /** Prefix for BullMQ. */
+  readonly bull: string
+  /** Who reconciles now. */
+  readonly reconciler: string
+}
+
+const NAME = /^[A-Za-z0-9._:@+=-]{1,128}$/
+
+/** Global keys under `prefix`. The tag of `bull` keeps a queue in one slot, as BullMQ needs on a cluster. */
+export function globalKeys(prefix: string): GlobalKeys {
+  return {
+    open: `${prefix}:open`,
+    ended: `${prefix}:ended`,
+    workers: `${prefix}:workers`,
+    agents: `${prefix}:agents`,
+    health: `${prefix}:health`,
+    bull: `{${prefix}:bull}`,
+    reconciler: `${prefix}:reconciler`,
+  }
+}
+
+/**
+ * The session of `sessionId` for a tenant.
+ * @throws TurnkeeperError `turn/invalid_input` for a name that could not stand in a key or a URL.
+ */
+export function sessionRef(sessionId: string, tenant?: string): SessionRef {
+  requireName('sessionId', sessionId)
+  if (tenant === undefined) return sessionId as SessionRef
+  requireName('tenant', tenant)
+  return `${sessionId}~${tenant}` as SessionRef
+}
+
+/** The session id as the caller gave it. */
+export function sessionIdOf(ref: SessionRef): string {
+  return ref.split('~', 1)[0] as string
+}
+
+/** A session for a turn that names none: derived from the idempotency key, so that a repeated call finds it; or fresh. */
+export function derivedSessionId(idempotencyKey?: string): string {
+  if (idempotencyKey === undefined) return `s-${randomBytes(9).toString('hex')}`
+  return `k-${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, 24)}`
+}
+
+/** A new turn id in `ref`; unique, sortable by nothing, and safe in URLs and file names. */
+export function newTurnId(ref: SessionRef): string {
+  return `t-${randomBytes(8).toString('hex')}~${ref}`
+}
+
+/**
+ * The session in which a turn lives.
+ * @throws TurnkeeperError `turn/unknown_turn` for text that is not a turn id.
+ */
+export function sessionOfTurn(turnId: string): SessionRef {
+  const tilde = turnId.indexOf('~')
+  const ref = turnId.slice(tilde + 1)
+  if (tilde < 0 || !ref.split('~').every((name) => NAME.test(name))) {
+    throw new TurnkeeperError('unknown_turn', 'expected a turn id as enqueue returned it (t-…~session)')
+  }
+  return ref as SessionRef
+}
+
+/** Keys of the session `ref` under `prefix`. */
+export function sessionKeys(prefix: string, ref: SessionRef): SessionKeys {
+  const tagged = `${prefix}:{${ref}}`
+  return {
+    session: `${tagged}:session`,
+    inbox: `${tagged}:inbox`,
+    delayed: `${tagged}:delayed`,
+    history: `${tagged}:history`,
+    idempotency: (key) => `${tagged}:key:${createHash('sha256').update(key).digest('base64url')}`,
+    turn: (turnId) => turnKeys(tagged, turnId),
+  }
+}
+
+function turnKeys(tagged: string, turnId: string): TurnKeys {
+  const id = turnId.slice(0, turnId.indexOf('~'))
+  return {
+    turn: `${tagged}:turn:${id}`,
+    steps: `${tagged}:steps:${id}`,
+    events: `${tagged}:events:${id}`,
+    channel: `${tagged}:channel:${id}`,
+  }
+}
+
+function requireName(what: string, name: string): void {
+  if (NAME.test(name)) return
+  throw new TurnkeeperError(
+    'invalid_input',
+    `${what}: expected 1 to 128 letters, digits or ._:@+=- , got ${JSON.stringify(name.slice(0, 40))}`,
+  )
+}
