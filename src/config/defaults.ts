@@ -1,0 +1,38 @@
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** What a key that is not set means: the only place where the configuration's defaults stand. */
+export const DEFAULTS = {
+  fileName: 'turnkeeper.config.yaml',
+  redis: { prefix: 'turnkeeper', durability: 'aof', dataDir: '.turnkeeper/redis' },
+  server: { host: '127.0.0.1', port: 8317 },
+  metrics: { host: '127.0.0.1', port: 9464 },
+  provider: { dialect: 'generic', enabled: true },
+  http: { connections: 256 },
+  timeouts: {
+    connectMs: 10 * SECOND,
+    headersMs: 60 * SECOND,
+    firstContentMs: 60 * SECOND,
+    idleMs: 30 * SECOND,
+    totalMs: 10 * MINUTE,
+  },
+  limits: { bodyBytes: 4 * MIB, eventBytes: MIB, toolArgumentBytes: 256 * KIB },
+  strategy: 'first_healthy',
+  breakers: {
+    html: { over: 3, windowMs: 10 * MINUTE, openMs: 15 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },
+    stall: { over: 2, windowMs: 10 * MINUTE, openMs: 10 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },
+  },
+  routing: { retries: 1, maxAttempts: 4, backoff: { baseMs: 500, maxMs: 30 * SECOND } },
+  queue: {
+    name: 'turns',
+    concurrency: 50,
+    lockMs: 20 * SECOND,
+    stalledCheckMs: 5 * SECOND,
+    resultTtlMs: 24 * HOUR,
+    eventTtlMs: HOUR,
+  },
+  telemetry: { sampling: 1, logLevel: 'info' },
+} as const

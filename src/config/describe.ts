@@ -1,0 +1,94 @@
+import type { Config } from './config.ts'
+
+/** What `config check` shows: names and counts, nothing secret. */
+export type ConfigDescription = {
+  readonly redis: { readonly url: string; readonly prefix: string; readonly durability: string }
+  readonly server: string
+  readonly metrics: string
+  readonly queue: { readonly name: string; readonly concurrency: number }
+  readonly providers: readonly {
+    readonly name: string
+    readonly protocol: string
+    readonly dialect: string
+    readonly enabled: boolean
+    readonly baseUrl: string
+    readonly credentials: readonly string[]
+  }[]
+  readonly models: readonly {
+    readonly alias: string
+    readonly strategy: string
+    readonly routes: readonly string[]
+  }[]
+  readonly traces: boolean
+  readonly agents: string | null
+}
+
+/** A configuration as plain data that may be printed: credentials by their ids, URLs without passwords. */
+export function describeConfig(config: Config): ConfigDescription {
+  const { redis, server, metrics, queue, providers, models, telemetry, agents } = config
+  return {
+    redis: {
+      url: redis.url === undefined ? 'embedded' : urlWithoutSecrets(redis.url),
+      prefix: redis.prefix,
+      durability: redis.durability,
+    },
+    server: `${server.host}:${server.port}`,
+    metrics: `${metrics.host}:${metrics.port}`,
+    queue: { name: queue.name, concurrency: queue.concurrency },
+    providers: Object.values(providers).map(({ name, protocol, dialect, enabled, baseUrl, credentials }) => ({
+      name,
+      protocol,
+      dialect,
+      enabled,
+      baseUrl,
+      credentials: credentials.map(({ id }) => id),
+    })),
+    models: Object.values(models).map(({ alias, strategy, routes }) => ({
+      alias,
+      strategy,
+      routes: routes.map((route) => route.name),
+    })),
+    traces: telemetry.otlpEndpoint !== undefined,
+    agents: agents ?? null,
+  }
+}
+
+/** The same in lines for people. */
+export function describeConfigText(description: ConfigDescription): string {
+  const { redis, server, metrics, queue, providers, models, traces, agents } = description
+  return [
+    `redis      ${redis.url} (prefix ${redis.prefix})`,
+    `server     ${server}`,
+    `metrics    ${metrics}`,
+    `queue      ${queue.name}, ${queue.concurrency} turns a worker`,
+    `traces     ${traces ? 'on' : 'off'}`,
+    `agents     ${agents ?? 'none'}`,
+    `providers  ${providers.length}`,
+    ...providers.map(({ name, protocol, dialect, enabled, baseUrl, credentials }) =>
+      [
+        `  ${name}  ${protocol} (${dialect})  ${baseUrl}  key: ${credentials.join(', ') || 'none'}`,
+        enabled ? '' : '  disabled',
+      ].join(''),
+    ),
+    `models     ${models.length}`,
+    ...models.map(({ alias, strategy, routes }) => `  ${alias}  ${strategy}: ${routes.join(' → ')}`),
+  ].join('\n')
+}
+
+/** A URL whose user, password and query are gone; the path of a socket as it is. */
+export function urlWithoutSecrets(text: string): string {
+  if (text.startsWith('/')) return text
+  const url = URL.parse(text)
+  if (url === null) return '[not a URL]'
+  const { protocol, host, pathname } = url
+  return `${protocol}//${url.username === '' && url.password === '' ? '' : '***@'}${host}${pathname}`
+}
+
+/** Every secret value of a configuration, for the redaction of logs; never to be printed. */
+export function secretValues({ redis, providers }: Config): readonly string[] {
+  const password = redis.url === undefined ? '' : (URL.parse(redis.url)?.password ?? '')
+  const keys = Object.values(providers).flatMap(({ credentials }) =>
+    credentials.map(({ apiKey }) => apiKey.reveal()),
+  )
+  return [...keys, password, decodeURIComponent(password)].filter((value) => value !== '')
+}

@@ -1,0 +1,52 @@
+import * as z from 'zod'
+import { DEFAULTS } from '../defaults.ts'
+import { Secret } from '../secret.ts'
+import { section } from './mappings.ts'
+import { duration, flag, httpUrl, name, oneOf, whole } from './scalars.ts'
+
+/** Printable ASCII without spaces: anything else would break the header that carries the key. */
+const API_KEY = /^[\x21-\x7e]+$/
+
+const credential = section({
+  id: name,
+  apiKey: z
+    .string({ error: 'a key' })
+    .regex(API_KEY, { error: 'a key that is not empty and has no spaces or line breaks' })
+    .transform((value) => new Secret(value)),
+})
+
+const timeouts = section({
+  connect: duration.default(DEFAULTS.timeouts.connectMs),
+  headers: duration.default(DEFAULTS.timeouts.headersMs),
+  firstContent: duration.default(DEFAULTS.timeouts.firstContentMs),
+  idle: duration.default(DEFAULTS.timeouts.idleMs),
+  total: duration.default(DEFAULTS.timeouts.totalMs),
+}).transform(({ connect, headers, firstContent, idle, total }) => ({
+  connectMs: connect,
+  headersMs: headers,
+  firstContentMs: firstContent,
+  idleMs: idle,
+  totalMs: total,
+}))
+
+const limits = section({
+  bodyBytes: whole(1).default(DEFAULTS.limits.bodyBytes),
+  eventBytes: whole(1).default(DEFAULTS.limits.eventBytes),
+  toolArgumentBytes: whole(1).default(DEFAULTS.limits.toolArgumentBytes),
+})
+
+/** One entry of `providers`. */
+export const providerSchema = section({
+  protocol: oneOf('openai-chat'),
+  dialect: oneOf('openai', 'openrouter', 'generic').default(DEFAULTS.provider.dialect),
+  enabled: flag.default(DEFAULTS.provider.enabled),
+  baseUrl: httpUrl,
+  credentials: z
+    .array(credential, { error: 'a list of { id, apiKey }' })
+    .max(1, { error: 'one credential at most: changing between several does not exist yet' })
+    .nullish()
+    .transform((list) => list ?? []),
+  http: section({ connections: whole(1, 65_535).default(DEFAULTS.http.connections) }),
+  timeouts,
+  limits,
+})

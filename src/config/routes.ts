@@ -1,0 +1,55 @@
+/** What a schema cannot see: routes and aliases against the configured providers. */
+
+import { type Problem, suggestion } from './problems.ts'
+import { routeFromName } from './schema.ts'
+
+/**
+ * Dangling and repeated routes, and aliases that look like a route. Works on the tree before the schema, so that
+ * these come in the same report as everything else; what is not a route at all is the schema's to tell.
+ */
+export function routeProblems(raw: unknown): Problem[] {
+  const providers = Object.keys(entriesOf(raw, 'providers'))
+  const models = entriesOf(raw, 'models')
+  return Object.entries(models).flatMap(([alias, model]) => {
+    const routes = stringsOf(model, 'routes')
+    return [
+      ...aliasProblems(alias, providers),
+      ...routes.flatMap((route, index) => {
+        const path = `models.${alias}.routes[${index}]`
+        if (routes.indexOf(route) < index) return [{ path, text: `${route} stands in this list twice` }]
+        return danglingProblems(route, { path, providers, aliases: Object.keys(models) })
+      }),
+    ]
+  })
+}
+
+function aliasProblems(alias: string, providers: readonly string[]): Problem[] {
+  const { provider } = routeFromName(alias)
+  if (!alias.includes('/') || !providers.includes(provider)) return []
+  return [{ path: `models.${alias}`, text: `the alias would hide a route of the provider ${provider}` }]
+}
+
+function danglingProblems(
+  route: string,
+  { path, providers, aliases }: { path: string; providers: readonly string[]; aliases: readonly string[] },
+): Problem[] {
+  if (!route.includes('/')) {
+    return aliases.includes(route)
+      ? [{ path, text: `expected a route written provider/model, got the alias ${route}` }]
+      : []
+  }
+  const { provider } = routeFromName(route)
+  if (provider === '' || providers.includes(provider)) return []
+  const hint = suggestion(provider, providers) || ` (configured: ${providers.join(', ') || 'none'})`
+  return [{ path, text: `no provider is named "${provider}"${hint}` }]
+}
+
+function entriesOf(value: unknown, key: string): Readonly<Record<string, unknown>> {
+  const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+  return typeof found === 'object' && found !== null && !Array.isArray(found) ? { ...found } : {}
+}
+
+function stringsOf(value: unknown, key: string): readonly string[] {
+  const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
+  return Array.isArray(found) ? found.filter((item) => typeof item === 'string') : []
+}

@@ -1,0 +1,131 @@
+/**
+ * What a configuration may contain. A key that does nothing yet is not here, so it is refused as unknown.
+ * Keys of the file carry no unit (`idle: 30s`); what comes out does (`idleMs`).
+ */
+
+import * as z from 'zod'
+import type { BreakerConfig, RouteConfig } from './config.ts'
+import { DEFAULTS } from './defaults.ts'
+import { byName, section } from './fields/mappings.ts'
+import { providerSchema } from './fields/provider.ts'
+import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+
+/** An alias may contain slashes and colons, as model names do; it is one word. */
+const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
+
+const redis = section({
+  url: optionalText.refine((url) => url === undefined || /^(?:rediss?:\/\/.|\/.)/.test(url), {
+    error: 'redis://…, rediss://…, the absolute path of a socket, or nothing for an embedded server',
+  }),
+  prefix: name.default(DEFAULTS.redis.prefix),
+  durability: oneOf('aof', 'none').default(DEFAULTS.redis.durability),
+  dataDir: text('a path').default(DEFAULTS.redis.dataDir),
+}).transform(({ url, ...rest }) => ({ ...rest, ...(url !== undefined && { url }) }))
+
+const server = section({
+  host: text('a host name or address')
+    .refine(isLoopback, {
+      error: 'a loopback address (there are no API keys yet, so nothing outside may reach the server)',
+    })
+    .default(DEFAULTS.server.host),
+  port: whole(0, 65_535).default(DEFAULTS.server.port),
+})
+
+const metrics = section({
+  host: text('a host name or address').default(DEFAULTS.metrics.host),
+  port: whole(0, 65_535).optional(),
+}).transform(({ host, port }) => ({
+  host,
+  port: port ?? DEFAULTS.metrics.port,
+  explicit: port !== undefined,
+}))
+
+const ROUTE = 'a route written provider/model'
+
+const route = z
+  .string({ error: ROUTE })
+  .regex(/^[^/\s]+\/\S+$/, { error: ROUTE })
+  .transform(routeFromName)
+
+const alias = section({
+  strategy: oneOf('first_available', 'first_healthy').default(DEFAULTS.strategy),
+  routes: z
+    .array(route, { error: 'a list of routes written provider/model' })
+    .min(1, { error: 'at least one route written provider/model' }),
+})
+
+const breaker = (defaults: BreakerConfig) =>
+  section({
+    over: whole(0).default(defaults.over),
+    window: duration.default(defaults.windowMs),
+    open: duration.default(defaults.openMs),
+    max: duration.default(defaults.maxMs),
+    minRatio: share.default(defaults.minRatio),
+  })
+    .transform(({ over, window, open, max, minRatio }) => ({
+      over,
+      windowMs: window,
+      openMs: open,
+      maxMs: max,
+      minRatio,
+    }))
+    .refine(({ openMs, maxMs }) => openMs <= maxMs, { error: '"max" not to be shorter than "open"' })
+
+const routing = section({
+  retries: whole(0, 10).default(DEFAULTS.routing.retries),
+  maxAttempts: whole(1, 100).default(DEFAULTS.routing.maxAttempts),
+  backoff: section({
+    base: duration.default(DEFAULTS.routing.backoff.baseMs),
+    max: duration.default(DEFAULTS.routing.backoff.maxMs),
+  })
+    .transform(({ base, max }) => ({ baseMs: base, maxMs: max }))
+    .refine(({ baseMs, maxMs }) => baseMs <= maxMs, { error: '"max" not to be shorter than "base"' }),
+})
+
+const queue = section({
+  name: name.default(DEFAULTS.queue.name),
+  concurrency: whole(1, 10_000).default(DEFAULTS.queue.concurrency),
+  lock: duration.default(DEFAULTS.queue.lockMs),
+  stalledCheck: duration.default(DEFAULTS.queue.stalledCheckMs),
+  resultTtl: duration.default(DEFAULTS.queue.resultTtlMs),
+  eventTtl: duration.default(DEFAULTS.queue.eventTtlMs),
+}).transform(({ lock, stalledCheck, resultTtl, eventTtl, ...rest }) => ({
+  ...rest,
+  lockMs: lock,
+  stalledCheckMs: stalledCheck,
+  resultTtlMs: resultTtl,
+  eventTtlMs: eventTtl,
+}))
+
+const telemetry = section({
+  otlpEndpoint: optionalText
+    .refine((url) => url === undefined || /^https?:\/\/[^\s/]/.test(url), {
+      error: 'an http or https URL, or nothing for no traces',
+    })
+    .transform((url) => url?.replace(/\/+$/, '')),
+  sampling: share.default(DEFAULTS.telemetry.sampling),
+  logLevel: oneOf('debug', 'info', 'warn', 'error').default(DEFAULTS.telemetry.logLevel),
+}).transform(({ otlpEndpoint, ...rest }) => ({
+  ...rest,
+  ...(otlpEndpoint !== undefined && { otlpEndpoint }),
+}))
+
+/** The whole configuration, variables already replaced. */
+export const configSchema = section({
+  redis,
+  server,
+  metrics,
+  providers: byName(providerSchema),
+  models: byName(alias, ALIAS),
+  breakers: section({ html: breaker(DEFAULTS.breakers.html), stall: breaker(DEFAULTS.breakers.stall) }),
+  routing,
+  queue,
+  telemetry,
+  agents: optionalText,
+})
+
+/** A route from its name: the provider ends at the first slash, the model may contain more of them. */
+export function routeFromName(routeName: string): RouteConfig {
+  const slash = routeName.indexOf('/')
+  return { name: routeName, provider: routeName.slice(0, slash), model: routeName.slice(slash + 1) }
+}
