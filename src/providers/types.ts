@@ -120,7 +120,13 @@ export type StreamPart =
       readonly input: unknown
     }
   | ({ readonly type: 'usage' } & Usage)
-  | { readonly type: 'finish'; readonly reason: FinishReason; readonly rawReason: string | null }
+  | {
+      readonly type: 'finish'
+      readonly reason: FinishReason
+      readonly rawReason: string | null
+      /** What the model said in refusing, where the upstream keeps that apart from the text. */
+      readonly refusal?: string
+    }
   | { readonly type: 'error'; readonly error: TurnkeeperError; readonly partial: Answer }
 
 /** The parts of one answer, collected. */
@@ -132,6 +138,7 @@ export type Answer = {
   /** null while the answer is only partial. */
   readonly finishReason: FinishReason | null
   readonly rawFinishReason: string | null
+  readonly refusal?: string
   readonly model: string | null
   readonly requestId: string | null
   readonly route: string

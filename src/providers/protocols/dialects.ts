@@ -1,0 +1,43 @@
+/**
+ * How vendors of one protocol differ, as rows of data. A difference that fits in no column becomes a column
+ * when a third vendor shares it.
+ */
+
+/** One vendor's way of speaking the chat completions protocol. */
+export type Dialect = {
+  /** OpenAI deprecated `max_tokens`, and its reasoning models refuse it; most others know only that one. */
+  readonly maxTokens: 'max_tokens' | 'max_completion_tokens'
+  /** Whether `stream_options: {include_usage: true}` may be sent; without it most report no usage in a stream. */
+  readonly streamOptions: boolean
+  readonly seed: 'seed' | 'random_seed'
+  /** The field in which earlier reasoning is sent back; null where the vendor wants none. */
+  readonly reasoning: 'reasoning_content' | 'reasoning_details' | null
+  /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words is sent. */
+  readonly jsonSchema: boolean
+}
+
+const generic: Dialect = {
+  maxTokens: 'max_tokens',
+  streamOptions: true,
+  seed: 'seed',
+  reasoning: null,
+  jsonSchema: true,
+}
+
+/** Dialects of `openai-chat`, by the name that a configuration gives. */
+export const DIALECTS = {
+  generic,
+  openai: { ...generic, maxTokens: 'max_completion_tokens' },
+  azure: { ...generic, maxTokens: 'max_completion_tokens' },
+  openrouter: { ...generic, reasoning: 'reasoning_details' },
+  groq: { ...generic, maxTokens: 'max_completion_tokens' },
+  // Refuses unknown fields with 422, and reports usage in a stream unasked.
+  mistral: { ...generic, streamOptions: false, seed: 'random_seed' },
+  // https://api-docs.deepseek.com/guides/thinking_mode#tool-calls: a tool loop must send reasoning back.
+  deepseek: { ...generic, reasoning: 'reasoning_content', jsonSchema: false },
+  xai: { ...generic, maxTokens: 'max_completion_tokens' },
+  llamacpp: { ...generic, reasoning: 'reasoning_content' },
+  ollama: generic,
+} as const satisfies Record<string, Dialect>
+
+export type DialectName = keyof typeof DIALECTS

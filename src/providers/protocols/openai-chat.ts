@@ -1,0 +1,13 @@
+import { createAnswerMapper } from './openai-chat/answer.ts'
+import { buildChatRequest } from './openai-chat/request.ts'
+import type { Protocol } from './protocol.ts'
+
+/** OpenAI chat completions, as OpenAI documents it and as some dozens of servers speak it. */
+export const openaiChat: Protocol = {
+  name: 'openai-chat',
+  path: '/chat/completions',
+  framing: 'sse',
+  buildRequest: buildChatRequest,
+  authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
+  createMapper: createAnswerMapper,
+}

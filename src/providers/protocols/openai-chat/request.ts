@@ -1,0 +1,123 @@
+/** A model request as the body of `POST …/chat/completions`. */
+
+import type {
+  ContentPart,
+  Message,
+  ModelParameters,
+  ModelRequest,
+  ResponseFormat,
+  ToolCall,
+  ToolChoice,
+  ToolSpec,
+} from '../../types.ts'
+import type { Dialect } from '../dialects.ts'
+import type { RequestContext } from '../protocol.ts'
+import { signatureToDetails } from './reasoning-details.ts'
+
+const DEFAULT_MAX_TOKENS = 4096
+
+/** The request body; fields that were not asked for are left out, `max_tokens` is always there. */
+export function buildChatRequest(request: ModelRequest, context: RequestContext): unknown {
+  const { model, stream, dialect } = context
+  const { messages, tools, toolChoice, responseFormat, parameters = {} } = request
+  return {
+    model,
+    messages: messages.map((message) => toChatMessage(message, dialect)),
+    stream,
+    ...(stream && dialect.streamOptions && { stream_options: { include_usage: true } }),
+    ...toParameters(parameters, dialect),
+    ...(tools !== undefined && tools.length > 0 && toToolFields(tools, toolChoice, parameters)),
+    ...(responseFormat && toResponseFormat(responseFormat, dialect)),
+  }
+}
+
+function toParameters(parameters: ModelParameters, dialect: Dialect): Record<string, unknown> {
+  const { maxTokens = DEFAULT_MAX_TOKENS, temperature, topP, stop, seed } = parameters
+  const { presencePenalty, frequencyPenalty } = parameters
+  return {
+    [dialect.maxTokens]: maxTokens,
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { top_p: topP }),
+    ...(stop !== undefined && { stop }),
+    ...(seed !== undefined && { [dialect.seed]: seed }),
+    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
+    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
+  }
+}
+
+/** Only together with tools: several upstreams refuse `tool_choice` and `parallel_tool_calls` without them. */
+function toToolFields(
+  tools: readonly ToolSpec[],
+  choice: ToolChoice | undefined,
+  { parallelToolCalls }: ModelParameters,
+): Record<string, unknown> {
+  return {
+    tools: tools.map(({ name, description, inputSchema }) => ({
+      type: 'function',
+      function: { name, description, parameters: inputSchema },
+    })),
+    ...(choice !== undefined && { tool_choice: toToolChoice(choice) }),
+    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
+  }
+}
+
+function toToolChoice(choice: ToolChoice): unknown {
+  return typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } }
+}
+
+/** A dialect without `json_schema` gets `json_object`; the engine above still validates the answer. */
+function toResponseFormat(format: ResponseFormat, dialect: Dialect): Record<string, unknown> {
+  if (format.type === 'text') return {}
+  if (format.type === 'json' || !dialect.jsonSchema) return { response_format: { type: 'json_object' } }
+  const { name, schema } = format
+  return { response_format: { type: 'json_schema', json_schema: { name, schema, strict: true } } }
+}
+
+function toChatMessage(message: Message, dialect: Dialect): Record<string, unknown> {
+  switch (message.role) {
+    case 'system':
+    case 'user':
+      return { role: message.role, content: toContent(message.content) }
+    case 'assistant':
+      return toAssistantMessage(message, dialect)
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.toolCallId, content: toContent(message.content) }
+  }
+}
+
+function toAssistantMessage(
+  message: Extract<Message, { role: 'assistant' }>,
+  dialect: Dialect,
+): Record<string, unknown> {
+  const { content, reasoning, toolCalls = [] } = message
+  const hasCalls = toolCalls.length > 0
+  return {
+    role: 'assistant',
+    content: content === '' && hasCalls ? null : content,
+    ...(reasoning && toReasoning(reasoning.text, reasoning.signature, dialect)),
+    ...(hasCalls && { tool_calls: toolCalls.map(toToolCall) }),
+  }
+}
+
+function toReasoning(text: string, signature: string | undefined, dialect: Dialect): Record<string, unknown> {
+  if (dialect.reasoning === null) return {}
+  if (dialect.reasoning === 'reasoning_content') return text === '' ? {} : { reasoning_content: text }
+  const details = signature === undefined ? undefined : signatureToDetails(signature)
+  return details ? { reasoning_details: details } : {}
+}
+
+function toToolCall({ id, name, input }: ToolCall): unknown {
+  return typeof input === 'string'
+    ? { id, type: 'custom', custom: { name, input } }
+    : { id, type: 'function', function: { name, arguments: JSON.stringify(input ?? {}) } }
+}
+
+function toContent(content: string | readonly ContentPart[]): unknown {
+  return typeof content === 'string' ? content : content.map(toContentPart)
+}
+
+function toContentPart(part: ContentPart): unknown {
+  if (part.type === 'text') return { type: 'text', text: part.text }
+  const url = 'url' in part ? part.url : `data:${part.mediaType};base64,${part.data}`
+  return { type: 'image_url', image_url: { url } }
+}

@@ -1,0 +1,134 @@
+/**
+ * Puts tool calls together from their pieces, however an upstream cut and numbered them.
+ *
+ * T1. Pieces of two calls are never merged: a new id with a name, or a name after complete arguments, starts a
+ *     new call even under a used index.
+ * T2. A piece without index, id or name belongs to the call of its position, else to the last one.
+ * T3. No call with unreadable arguments comes out.
+ */
+
+import { parseJson } from '../narrow.ts'
+import type { PartSink } from '../types.ts'
+
+/** One piece of a call. Fields that the upstream left out or left empty are undefined. */
+export type ToolPiece = {
+  readonly index: number | undefined
+  readonly id: string | undefined
+  readonly name: string | undefined
+  /** A fragment of the arguments, or all of them. */
+  readonly text: string
+  /** Where it stood in its list, and how long that was. */
+  readonly position: number
+  readonly count: number
+  /** The tool takes free text, not JSON. */
+  readonly freeForm: boolean
+}
+
+export type ToolAssembler = {
+  readonly started: boolean
+  /** False when the arguments outgrew the limit. */
+  add(piece: ToolPiece): boolean
+  /** Emits every call, or names the first one that cannot be read; `cutOff` leaves those out instead. */
+  flush(cutOff: boolean): { readonly unreadable: string } | undefined
+}
+
+export type ToolAssemblerOptions = {
+  readonly maxBytes: number
+  readonly newId: () => string
+}
+
+type Call = {
+  readonly upstreamIndex: number | undefined
+  readonly upstreamId: string | undefined
+  /** The upstream's id; ours where it gave none, or gave one twice. */
+  readonly id: string
+  readonly freeForm: boolean
+  name: string
+  text: string
+}
+
+/** An assembler that emits `tool_call_delta` at once and `tool_call` when flushed. */
+export function createToolAssembler(emit: PartSink, options: ToolAssemblerOptions): ToolAssembler {
+  const { maxBytes, newId } = options
+  const calls: Call[] = []
+
+  const start = ({ index, id, freeForm }: ToolPiece): number => {
+    const unique = id !== undefined && !calls.some((call) => call.id === id)
+    calls.push({
+      upstreamIndex: index,
+      upstreamId: id,
+      id: unique ? id : newId(),
+      freeForm,
+      name: '',
+      text: '',
+    })
+    return calls.length - 1
+  }
+
+  return {
+    get started() {
+      return calls.length > 0
+    },
+    add(piece) {
+      const found = findCall(calls, piece)
+      const index = found === -1 ? start(piece) : found
+      const call = calls[index]!
+      const named = piece.name !== undefined && piece.name !== call.name && call.text === ''
+      if (named) call.name = joinName(call.name, piece.name!)
+      call.text += piece.text
+      emit({
+        type: 'tool_call_delta',
+        index,
+        ...(found === -1 && { id: call.id }),
+        ...(named && { name: call.name }),
+        delta: piece.text,
+      })
+      return call.text.length <= maxBytes
+    },
+    flush(cutOff) {
+      for (const [index, call] of calls.entries()) {
+        const { id, name } = call
+        const input = name === '' ? undefined : readInput(call)
+        if (input) emit({ type: 'tool_call', index, id, name, input: input.value })
+        else if (!cutOff) return { unreadable: name === '' ? 'a call without a name' : name }
+      }
+      return undefined
+    },
+  }
+}
+
+/** The index of the call to which `piece` belongs, -1 if it starts one. */
+function findCall(calls: readonly Call[], piece: ToolPiece): number {
+  const { index, id, name, position, count } = piece
+  if (id !== undefined) {
+    const found = calls.findLastIndex((call) => call.upstreamId === id && call.upstreamIndex === index)
+    if (found !== -1) return found
+  }
+  if (index !== undefined) {
+    const found = calls.findLastIndex((call) => call.upstreamIndex === index)
+    return found !== -1 && startsAnother(calls[found]!, piece) ? -1 : found
+  }
+  const last = calls.at(-1)
+  if (last === undefined || (name !== undefined && (id !== undefined || last.name !== name))) return -1
+  if (startsAnother(last, piece)) return -1
+  return count > 1 && position < calls.length ? position : calls.length - 1
+}
+
+/** Whether `piece`, which may belong to `call`, is rather the beginning of another one. */
+function startsAnother(call: Call, { id, name, text }: ToolPiece): boolean {
+  if (name === undefined) return false
+  if (id !== undefined && call.upstreamId !== undefined && id !== call.upstreamId) return true
+  return id === undefined && text !== '' && call.text !== '' && parseJson(call.text) !== undefined
+}
+
+/** A name comes whole, is repeated while it grows (`get_`, `get_weather`), or is cut (`get_`, `weather`). */
+function joinName(known: string, piece: string): string {
+  return piece.startsWith(known) ? piece : known + piece
+}
+
+/** No arguments at all, in any of the ways in which upstreams say so, are `{}`. */
+function readInput({ text, freeForm }: Call): { readonly value: unknown } | undefined {
+  if (freeForm) return { value: text }
+  const trimmed = text.trim()
+  return trimmed === '' || trimmed === 'null' ? { value: {} } : parseJson(text)
+}
