@@ -56,13 +56,13 @@ export type GlobalKeys = {
 
 const NAME = /^[A-Za-z0-9._:@+=-]{1,128}$/
 
-/** Global keys under `prefix`. The tag of `bull` keeps a queue in one slot, as BullMQ needs on a cluster. */
+/** Global keys under `prefix`. Tags keep together what one script touches, and a whole queue, as BullMQ needs. */
 export function globalKeys(prefix: string): GlobalKeys {
   return {
     open: `${prefix}:open`,
     ended: `${prefix}:ended`,
-    workers: `${prefix}:workers`,
-    agents: `${prefix}:agents`,
+    workers: `{${prefix}:fleet}:workers`,
+    agents: `{${prefix}:fleet}:agents`,
     health: `${prefix}:health`,
     bull: `{${prefix}:bull}`,
     reconciler: `${prefix}:reconciler`,

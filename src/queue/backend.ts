@@ -1,0 +1,61 @@
+import type { Config } from '../config/config.ts'
+import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
+import { openRedis, type RedisServer } from '../redis/embedded.ts'
+import { globalKeys } from '../redis/keys.ts'
+import { openWakeQueue, type WakeQueue } from './bullmq.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { createJournal, type Journal } from './journal.ts'
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+
+/** Everything of the queue that is on one Redis: what clients, workers and the gateway share. */
+export type QueueBackend = {
+  readonly server: RedisServer
+  readonly redis: RedisConnection
+  readonly prefix: string
+  readonly journal: Journal
+  readonly fleet: Fleet
+  readonly wakeQueue: WakeQueue
+  readonly subscriptions: Subscriptions
+  close(): Promise<void>
+}
+
+export type OpenBackendOptions = {
+  /** false for one-shot commands: they join an embedded Redis but start none. */
+  readonly mayStart?: boolean
+  readonly warn?: (message: string) => void
+}
+
+/**
+ * Connects to the Redis of the configuration, or to the embedded one.
+ * @throws TurnkeeperError `queue/redis_unavailable` or `config/redis_unsupported`.
+ */
+export async function openBackend(
+  { redis: where, queue }: Pick<Config, 'redis' | 'queue'>,
+  { mayStart = true, warn = () => {} }: OpenBackendOptions = {},
+): Promise<QueueBackend> {
+  const { prefix, durability, dataDir } = where
+  const server = await openRedis({ url: where.url, dataDir, durability, mayStart, warn })
+  const redis = await connectRedis(server.url)
+  const subscriptions = createSubscriptions(await connectRedis(server.url, { role: 'subscriber' }))
+  const wakeQueue = await openWakeQueue({
+    connection: redis,
+    name: queue.name,
+    prefix: globalKeys(prefix).bull,
+  })
+  const { resultTtlMs, eventTtlMs } = queue
+  return {
+    server,
+    redis,
+    prefix,
+    journal: createJournal({ redis, prefix, resultTtlMs, eventTtlMs }),
+    fleet: createFleet(redis, prefix),
+    wakeQueue,
+    subscriptions,
+    async close() {
+      await wakeQueue.close()
+      await subscriptions.close()
+      await closeRedis(redis)
+      await server.close()
+    },
+  }
+}

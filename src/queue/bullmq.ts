@@ -1,0 +1,125 @@
+/**
+ * BullMQ, the only file that knows it. A job is a wake-up of a session: it carries the session and a guess at the
+ * head of its inbox, and losing one loses nothing.
+ *
+ * W1. At most one immediate wake-up a session waits or runs; one that comes while it runs is kept for afterwards.
+ * W2. A delayed wake-up is named after its time, so it swallows neither an immediate one nor a later one.
+ */
+
+import { type Job, Queue, Worker } from 'bullmq'
+import type { RedisConnection } from '../redis/connection.ts'
+import { type SessionRef, sessionOfTurn } from '../redis/keys.ts'
+
+/** What a job carries. */
+export type WakeUp = { readonly turnId: string }
+
+export type WakeOptions = {
+  /** 0 to 10, higher first. */
+  readonly priority?: number
+  /** Wake the session only after this time. */
+  readonly delayMs?: number
+}
+
+export type WakeQueue = {
+  wake(turnId: string, options?: WakeOptions): Promise<void>
+  /** Whether an immediate wake-up of the session waits or runs. */
+  isAwake(session: SessionRef): Promise<boolean>
+  close(): Promise<void>
+}
+
+export type WakeQueueOptions = {
+  readonly connection: RedisConnection
+  readonly name: string
+  readonly prefix: string
+}
+
+export type WakeWorkerOptions = WakeQueueOptions & {
+  readonly concurrency: number
+  readonly lockMs: number
+  readonly stalledCheckMs: number
+  /** Handles one wake-up. `id` stays the same when BullMQ delivers it again after its worker died. */
+  readonly handle: (wakeUp: WakeUp & { readonly id: string }) => Promise<void>
+  readonly onError: (error: Error) => void
+  readonly onStalled: () => void
+}
+
+export type WakeWorker = {
+  /** Stops fetching; resolves when the running handlers have ended. */
+  close(): Promise<void>
+}
+
+const HIGHEST_PRIORITY = 10
+const PRIORITY_STEP = 100_000
+/** BullMQ counts redeliveries and gives up after this many; the journal's own rules decide, so: never. */
+const NEVER = 1_000_000
+
+/** Opens the queue of wake-ups. `connection` stays its owner's. */
+export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptions): Promise<WakeQueue> {
+  const queue = new Queue<WakeUp>(name, {
+    connection,
+    prefix,
+    skipVersionCheck: true, // the start-up checks have looked already
+    streams: { events: { maxLen: 1_000 } },
+    defaultJobOptions: {
+      removeOnComplete: true,
+      removeOnFail: true,
+      attempts: NEVER,
+      backoff: { type: 'fixed', delay: 1_000 },
+    },
+  })
+  queue.on('error', () => {}) // each failed call already rejects
+  await queue.waitUntilReady()
+  return {
+    async wake(turnId, { priority = 0, delayMs = 0 } = {}) {
+      const session = sessionOfTurn(turnId)
+      const rank = (HIGHEST_PRIORITY - priority) * PRIORITY_STEP
+      await queue.add(
+        'wake',
+        { turnId },
+        {
+          ...(rank > 0 && { priority: rank }),
+          ...(delayMs > 0
+            ? later(session, delayMs)
+            : { deduplication: { id: session, keepLastIfActive: true } }),
+        },
+      )
+    },
+    async isAwake(session) {
+      return (await queue.getDeduplicationJobId(session)) !== null
+    },
+    close: () => queue.close(),
+  }
+}
+
+/** Starts handling wake-ups at once. */
+export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeWorker> {
+  const { connection, name, prefix, concurrency, lockMs, stalledCheckMs, handle, onError, onStalled } =
+    options
+  const worker = new Worker<WakeUp>(
+    name,
+    async (job: Job<WakeUp>) => {
+      await handle({ turnId: job.data.turnId, id: job.id ?? '' })
+    },
+    {
+      connection,
+      prefix,
+      concurrency,
+      lockDuration: lockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount: NEVER,
+      skipVersionCheck: true,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    },
+  )
+  worker.on('error', onError)
+  worker.on('stalled', onStalled)
+  await worker.waitUntilReady()
+  return { close: () => worker.close() }
+}
+
+function later(session: SessionRef, delayMs: number): { delay: number; jobId: string } {
+  const delay = Math.ceil(delayMs)
+  // BullMQ allows no colon in an id of ours, a session may hold one.
+  return { delay, jobId: `later-${Buffer.from(session).toString('base64url')}-${Date.now() + delay}` }
+}

@@ -1,0 +1,127 @@
+/**
+ * Reading the events of a turn.
+ *
+ * One stream entry holds the events of one write; an event's id is `<entry>.<index>`, so that a reader can stop
+ * between two events of an entry and go on there.
+ *
+ * V1. Events come in the order in which they were written, each once, also across disconnects and worker changes.
+ * V2. A reader ends after a terminal event or `turn.needs_review`, even if the stream itself has expired.
+ * V3. A reader holds no connection of its own and at most one page in memory.
+ */
+
+import { TurnkeeperError } from '../errors.ts'
+import type { RedisConnection } from '../redis/connection.ts'
+import { sessionKeys, sessionOfTurn } from '../redis/keys.ts'
+import type { Journal } from './journal.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import { endsReading, type TurnEvent, type TurnEventBody, type TurnRecord } from './types.ts'
+import { createWakener } from './wakener.ts'
+
+export type ReadOptions = {
+  /** Go on after this event; without it, from `turn.queued`. */
+  readonly lastEventId?: string
+  /** Ends the reading without an error. */
+  readonly signal?: AbortSignal
+}
+
+export type EventSource = {
+  readonly redis: RedisConnection
+  readonly prefix: string
+  readonly journal: Journal
+  readonly subscriptions: Subscriptions
+}
+
+type StreamPage = readonly (readonly [entry: string, fields: readonly string[]])[]
+
+const PAGE = 200
+/** How often a reader looks without having been told to: the loss of a message costs at most this. */
+const LOOK_AGAIN_MS = 1_000
+const QUEUED_ID = '0-0.0'
+
+/**
+ * The events of `turnId`, as they come.
+ * @throws TurnkeeperError `turn/unknown_turn`, `turn/invalid_input` for a malformed `lastEventId`, or
+ *   `queue/redis_unavailable`.
+ */
+export async function* readEvents(
+  source: EventSource,
+  turnId: string,
+  { lastEventId, signal }: ReadOptions = {},
+): AsyncGenerator<TurnEvent, void> {
+  const keys = sessionKeys(source.prefix, sessionOfTurn(turnId)).turn(turnId)
+  let position = parseEventId(lastEventId)
+  const wakener = createWakener()
+  const leave = source.subscriptions.listen(keys.channel, wakener.wake)
+  try {
+    if (position === undefined) {
+      const record = await requireTurn(source.journal, turnId)
+      yield event(QUEUED_ID, turnId, record.acceptedAt, { type: 'turn.queued', position: record.position })
+      position = { entry: '0-0', index: 0 }
+    }
+    while (!signal?.aborted) {
+      const page: StreamPage = await source.redis.xrange(keys.events, position.entry, '+', 'COUNT', PAGE)
+      let fresh = 0
+      for (const [entry, fields] of page) {
+        const bodies = JSON.parse(fields[1] ?? '[]') as TurnEventBody[]
+        const from: number = entry === position.entry ? position.index + 1 : 0
+        for (let index = from; index < bodies.length; index++) {
+          const body = bodies[index] as TurnEventBody
+          yield event(`${entry}.${index}`, turnId, Number(entry.split('-')[0]), body)
+          fresh++
+          if (endsReading(body.type)) return
+          if (signal?.aborted) return
+        }
+        position = { entry, index: bodies.length - 1 }
+      }
+      if (fresh > 0) continue
+      const record = await requireTurn(source.journal, turnId)
+      const end = page.length === 0 || position.entry === '0-0' ? endOfRecord(record) : undefined
+      if (end && (await source.redis.exists(keys.events)) === 0) {
+        yield event(`${record.endedAt ?? 0}-0.0`, turnId, record.endedAt ?? record.acceptedAt, end)
+        return
+      }
+      await wakener.wait(LOOK_AGAIN_MS, signal)
+    }
+  } finally {
+    leave()
+  }
+}
+
+function event(id: string, turnId: string, at: number, body: TurnEventBody): TurnEvent {
+  return { id, turnId, at, ...body }
+}
+
+function parseEventId(id: string | undefined): { entry: string; index: number } | undefined {
+  if (id === undefined) return undefined
+  const match = /^(\d+-\d+)\.(\d+)$/.exec(id)
+  if (!match) {
+    throw new TurnkeeperError(
+      'invalid_input',
+      'lastEventId: expected the id of an event of this turn (1700000000000-0.0)',
+    )
+  }
+  return { entry: match[1] as string, index: Number(match[2]) }
+}
+
+async function requireTurn(journal: Journal, turnId: string): Promise<TurnRecord> {
+  const record = await journal.read(turnId)
+  if (record) return record
+  throw new TurnkeeperError(
+    'unknown_turn',
+    `no turn ${turnId} is kept: it never was, or its time to live has passed`,
+  )
+}
+
+/** The last event of a turn whose stream has expired (V2). */
+function endOfRecord(record: TurnRecord): TurnEventBody | undefined {
+  switch (record.state) {
+    case 'completed':
+      return { type: 'turn.completed', text: record.result?.text ?? '' }
+    case 'failed':
+      return record.result?.error && { type: 'turn.failed', error: record.result.error }
+    case 'cancelled':
+      return { type: 'turn.cancelled', reason: record.result?.error?.message ?? 'cancelled' }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,76 @@
+import { TurnkeeperError } from '../errors.ts'
+import { sessionIdOf, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
+import { type EventSource, type ReadOptions, readEvents } from './events.ts'
+import { isTerminal, type TurnEvent, type TurnRecord, type TurnResult } from './types.ts'
+import { createWakener } from './wakener.ts'
+
+export type WaitOptions = {
+  /** Default: as long as it takes. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** A turn in the hands of application code; it can be made anew from the id in any process. */
+export type TurnHandle = AsyncIterable<TurnEvent> & {
+  readonly id: string
+  readonly sessionId: string
+  /** The turn's events; ends after a terminal one or `turn.needs_review`. */
+  events(options?: ReadOptions): AsyncIterable<TurnEvent>
+  /**
+   * Resolves when the turn has ended or waits for a review, however it ended: look at `status`.
+   * @throws TurnkeeperError `queue/result_timeout`, `turn/cancelled` when `signal` aborts the waiting,
+   *   `turn/unknown_turn`, or `queue/redis_unavailable`.
+   */
+  result(options?: WaitOptions): Promise<TurnResult>
+  /** The turn as it stands. */
+  read(): Promise<TurnRecord>
+}
+
+/** How often a waiting caller looks without having been told to. */
+const LOOK_AGAIN_MS = 1_000
+
+/**
+ * A handle on `turnId`; asks nothing of Redis yet.
+ * @throws TurnkeeperError `turn/unknown_turn` for text that is not a turn id.
+ */
+export function turnHandle(source: EventSource, turnId: string): TurnHandle {
+  const session = sessionOfTurn(turnId)
+  const { channel } = sessionKeys(source.prefix, session).turn(turnId)
+
+  const read = async (): Promise<TurnRecord> => {
+    const record = await source.journal.read(turnId)
+    if (!record) throw new TurnkeeperError('unknown_turn', `no turn ${turnId} is kept`)
+    return record
+  }
+  const events = (options?: ReadOptions): AsyncIterable<TurnEvent> => readEvents(source, turnId, options)
+
+  return {
+    id: turnId,
+    sessionId: sessionIdOf(session),
+    events,
+    read,
+    [Symbol.asyncIterator]: () => events()[Symbol.asyncIterator](),
+    async result({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
+      const deadline = performance.now() + timeoutMs
+      const wakener = createWakener()
+      const leave = source.subscriptions.listen(channel, wakener.wake)
+      try {
+        for (;;) {
+          const { state, result } = await read()
+          if (result && (isTerminal(state) || state === 'needs_review')) return result
+          if (signal?.aborted) throw new TurnkeeperError('cancelled', 'waiting for the result was aborted')
+          const left = deadline - performance.now()
+          if (left <= 0) {
+            throw new TurnkeeperError(
+              'result_timeout',
+              `the turn is still ${state} after ${timeoutMs} ms; it goes on`,
+            )
+          }
+          await wakener.wait(Math.min(left, LOOK_AGAIN_MS), signal)
+        }
+      } finally {
+        leave()
+      }
+    },
+  }
+}

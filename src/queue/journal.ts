@@ -1,0 +1,382 @@
+/**
+ * The journal: turns and their steps in Redis, changed by fenced scripts alone.
+ *
+ * Turn:  queued → running → completed | failed | cancelled
+ *                 running → needs_review, running → queued (handed back)
+ * Step:  (none) → started → done
+ *
+ * J1. Accepting is one script: record, place in the session and idempotency record appear together.
+ * J2. Every claim raises the turn's epoch, and only the head of a session can be claimed.
+ * J3. Every write checks the epoch; a worker that has lost the turn is told so and changes nothing.
+ * J4. A step is committed at most once; its result is then replayed, never computed again.
+ * J5. A step begun earlier without a result is begun again if `pure` or `idempotent`, never if `unsafe`.
+ * J6. What a tool did is a fact: its result is kept even from a fenced worker, unless the step was begun anew.
+ * J7. Each state change and the event that tells of it are one script.
+ */
+
+import { createHash } from 'node:crypto'
+import type { RedisConnection } from '../redis/connection.ts'
+import {
+  globalKeys,
+  newTurnId,
+  type SessionRef,
+  sessionKeys,
+  sessionOfTurn,
+  type TurnKeys,
+} from '../redis/keys.ts'
+import { loadScript } from '../redis/scripts.ts'
+import type { Carrier } from '../telemetry/telemetry.ts'
+import { hashToRecord, hashToSteps } from './records.ts'
+import {
+  type Effect,
+  isTerminal,
+  type Json,
+  type StepKind,
+  type TurnEventBody,
+  type TurnOptions,
+  type TurnRecord,
+  type TurnResult,
+  type TurnState,
+} from './types.ts'
+
+export type NewTurn = {
+  readonly session: SessionRef
+  readonly agent: string
+  readonly input: string
+  readonly options: TurnOptions
+  readonly carrier: Carrier
+  readonly idempotencyKey?: string
+  readonly delayMs?: number
+  readonly deadlineMs?: number
+}
+
+export type Accepted =
+  | { readonly outcome: 'accepted' | 'duplicate'; readonly turnId: string; readonly position: number }
+  | { readonly outcome: 'conflict'; readonly turnId: string }
+
+/** What a session wants next. */
+export type Following =
+  | { readonly kind: 'turn'; readonly turnId: string }
+  | { readonly kind: 'due'; readonly inMs: number }
+  | { readonly kind: 'nothing' }
+
+export type ClaimOutcome =
+  | { readonly outcome: 'claimed'; readonly claim: Claim }
+  | { readonly outcome: 'next'; readonly following: Following }
+  | { readonly outcome: 'busy'; readonly forMs: number }
+  | { readonly outcome: 'parked'; readonly state: TurnState }
+  | { readonly outcome: 'unserved'; readonly agent: string; readonly sinceMs: number }
+
+/** A turn in the hands of a worker. */
+export type Claim = {
+  readonly turn: TurnRecord
+  readonly session: SessionRef
+  readonly epoch: number
+  /** Results of the steps that are done, by step id. */
+  readonly done: ReadonlyMap<string, Json>
+  /** What the completed turns of the session have appended, one entry a turn. */
+  readonly history: readonly Json[]
+  /** Redis's clock at the claim, in milliseconds. */
+  readonly now: number
+}
+
+export type StepStart = {
+  readonly stepId: string
+  readonly nonce: string
+  readonly kind: StepKind
+  readonly name: string
+  readonly effect: Effect
+  /** Hash of what the step is asked to do: a replay that asks for something else is noticed. */
+  readonly hash: string
+  readonly events: readonly TurnEventBody[]
+}
+
+export type BeginOutcome =
+  | { readonly outcome: 'go' | 'ambiguous' | 'mismatch' | 'fenced' }
+  | { readonly outcome: 'done'; readonly result: Json }
+
+export type WriteOutcome = 'ok' | 'fenced'
+
+/** How a worker lets go of a turn. */
+export type TurnEnding = {
+  readonly state: Exclude<TurnState, 'running' | 'waiting_approval'>
+  readonly result?: TurnResult
+  /** Messages that the session keeps; only of a completed turn. */
+  readonly messages?: Json
+  readonly events: readonly TurnEventBody[]
+}
+
+export type Standing = { readonly state: TurnState; readonly leaseLeftMs: number; readonly dueInMs: number }
+
+export type FinishOutcome =
+  | { readonly outcome: 'ok'; readonly following: Following }
+  | { readonly outcome: 'fenced' }
+
+export type JournalOptions = {
+  readonly redis: RedisConnection
+  readonly prefix: string
+  /** How long a finished turn can be read, in milliseconds. */
+  readonly resultTtlMs: number
+  /** How long the events of a finished turn can be read, in milliseconds. */
+  readonly eventTtlMs: number
+}
+
+export type Journal = ReturnType<typeof createJournal>
+
+/** How long a session is remembered after its last turn. */
+const SESSION_TTL_MS = 30 * 24 * 3_600_000
+
+const script = (name: string) => loadScript(name, import.meta.url)
+
+/** A hash of any JSON, for comparing what was asked. */
+export function hashOf(value: Json): string {
+  return createHash('sha256')
+    .update(JSON.stringify(value) ?? 'undefined')
+    .digest('base64url')
+    .slice(0, 22)
+}
+
+/** The journal on one connection. Its methods reject only when Redis cannot be reached. */
+export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: JournalOptions) {
+  const scripts = {
+    accept: script('accept'),
+    claim: script('claim'),
+    renew: script('renew'),
+    begin: script('begin'),
+    commit: script('commit'),
+    relay: script('relay'),
+    finish: script('finish'),
+  }
+  const global = globalKeys(prefix)
+  const keysOf = (ref: SessionRef) => sessionKeys(prefix, ref)
+  const turnKeys = (turnId: string): TurnKeys => keysOf(sessionOfTurn(turnId)).turn(turnId)
+
+  return {
+    /** Accepts a turn (J1). The index of open turns is written first, so that a crash between leaves a trace. */
+    async accept(turn: NewTurn): Promise<Accepted> {
+      const turnId = newTurnId(turn.session)
+      const session = keysOf(turn.session)
+      const { turn: turnKey } = session.turn(turnId)
+      const { idempotencyKey } = turn
+      await redis.zadd(global.open, Date.now(), turnId)
+      const reply = (await scripts.accept.run(
+        redis,
+        [
+          turnKey,
+          session.inbox,
+          session.delayed,
+          idempotencyKey === undefined ? turnKey : session.idempotency(idempotencyKey),
+        ],
+        [
+          turnId,
+          idempotencyKey === undefined ? '' : '1',
+          hashOf([turn.agent, turn.input, turn.options]),
+          turn.delayMs ?? 0,
+          turn.deadlineMs ?? '',
+          'agent',
+          turn.agent,
+          'input',
+          turn.input,
+          'options',
+          JSON.stringify(turn.options),
+          'carrier',
+          JSON.stringify(turn.carrier),
+          'idempotencyKey',
+          idempotencyKey ?? '',
+        ],
+      )) as [string, string, string]
+      const [outcome, id, position] = reply
+      if (outcome !== 'accepted') await redis.zrem(global.open, turnId)
+      if (outcome === 'conflict') return { outcome, turnId: id }
+      return { outcome: outcome as 'accepted' | 'duplicate', turnId: id, position: Number(position) }
+    },
+
+    /** Claims `turnId` for a worker if it is the head of its session (J2). */
+    async claim(
+      turnId: string,
+      who: { worker: string; wakeup: string; leaseMs: number; agents: readonly string[] | '*' },
+    ): Promise<ClaimOutcome> {
+      const ref = sessionOfTurn(turnId)
+      const session = keysOf(ref)
+      const turn = session.turn(turnId)
+      const agents = who.agents === '*' ? '*' : `,${who.agents.join(',')},`
+      const reply = (await scripts.claim.run(
+        redis,
+        [turn.turn, turn.steps, turn.events, session.inbox, session.delayed, session.history],
+        [turnId, who.worker, who.wakeup, who.leaseMs, turn.channel, agents],
+      )) as [string, ...unknown[]]
+      switch (reply[0]) {
+        case 'next':
+          return { outcome: 'next', following: toFollowing(reply[1], reply[2]) }
+        case 'busy':
+          return { outcome: 'busy', forMs: Number(reply[1]) }
+        case 'parked':
+          return { outcome: 'parked', state: reply[1] as TurnState }
+        case 'unserved':
+          return { outcome: 'unserved', agent: String(reply[1]), sinceMs: Number(reply[2]) }
+        default: {
+          const [, epoch, record, steps, history, now] = reply as [
+            string,
+            string,
+            string[],
+            string[],
+            string[],
+            string,
+          ]
+          return {
+            outcome: 'claimed',
+            claim: {
+              turn: hashToRecord(record),
+              session: ref,
+              epoch: Number(epoch),
+              done: hashToSteps(steps),
+              history: history.map((entry) => JSON.parse(entry)),
+              now: Number(now),
+            },
+          }
+        }
+      }
+    },
+
+    /** Prolongs the lease of a claimed turn. */
+    async renew(claim: Claim, leaseMs: number): Promise<WriteOutcome> {
+      return (await scripts.renew.run(
+        redis,
+        [turnKeys(claim.turn.id).turn],
+        [claim.epoch, leaseMs],
+      )) as WriteOutcome
+    },
+
+    /** Begins a step, or says what is known of it (J4, J5). */
+    async begin(claim: Claim, step: StepStart): Promise<BeginOutcome> {
+      const keys = turnKeys(claim.turn.id)
+      const again: readonly TurnEventBody[] = [
+        { type: 'step.restarted', stepId: step.stepId, reason: 'worker_lost' },
+        ...step.events.filter((event) => event.type !== 'step.started'),
+      ]
+      const [outcome, result] = (await scripts.begin.run(
+        redis,
+        [keys.turn, keys.steps, keys.events],
+        [
+          claim.epoch,
+          step.stepId,
+          step.nonce,
+          step.kind,
+          step.name,
+          step.effect,
+          step.hash,
+          keys.channel,
+          JSON.stringify(step.events),
+          JSON.stringify(again),
+        ],
+      )) as [BeginOutcome['outcome'], string?]
+      return outcome === 'done' ? { outcome, result: JSON.parse(result ?? 'null') } : { outcome }
+    },
+
+    /** Commits a step's result (J4, J6). */
+    async commit(
+      claim: Claim,
+      step: { stepId: string; nonce: string; result: Json; events: readonly TurnEventBody[] },
+    ): Promise<WriteOutcome> {
+      const keys = turnKeys(claim.turn.id)
+      return (await scripts.commit.run(
+        redis,
+        [keys.turn, keys.steps, keys.events],
+        [
+          claim.epoch,
+          step.stepId,
+          step.nonce,
+          JSON.stringify(step.result ?? null),
+          keys.channel,
+          JSON.stringify(step.events),
+        ],
+      )) as WriteOutcome
+    },
+
+    /** Hands events on to the readers of a running turn. */
+    async relay(claim: Claim, events: readonly TurnEventBody[]): Promise<WriteOutcome> {
+      const keys = turnKeys(claim.turn.id)
+      return (await scripts.relay.run(
+        redis,
+        [keys.turn, keys.events],
+        [claim.epoch, keys.channel, JSON.stringify(events)],
+      )) as WriteOutcome
+    },
+
+    /** Ends, parks or hands back a claimed turn. */
+    async finish(claim: Claim, ending: TurnEnding): Promise<FinishOutcome> {
+      const { turn } = claim
+      const session = keysOf(claim.session)
+      const keys = session.turn(turn.id)
+      const [outcome, kind, value] = (await scripts.finish.run(
+        redis,
+        [
+          keys.turn,
+          keys.steps,
+          keys.events,
+          session.inbox,
+          session.delayed,
+          session.history,
+          turn.idempotencyKey === undefined ? keys.turn : session.idempotency(turn.idempotencyKey),
+        ],
+        [
+          claim.epoch,
+          turn.id,
+          ending.state,
+          ending.result === undefined ? '' : JSON.stringify(ending.result),
+          ending.messages === undefined ? '' : JSON.stringify(ending.messages),
+          keys.channel,
+          ending.events.length === 0 ? '' : JSON.stringify(ending.events),
+          resultTtlMs,
+          eventTtlMs,
+          SESSION_TTL_MS,
+        ],
+      )) as [string, string, string]
+      if (outcome === 'fenced') return { outcome }
+      if (isTerminal(ending.state)) await this.closeIndex(turn.id)
+      return { outcome: 'ok', following: toFollowing(kind, value) }
+    },
+
+    /** Takes a finished turn out of the index of open turns. */
+    async closeIndex(turnId: string): Promise<void> {
+      await Promise.all([redis.zrem(global.open, turnId), redis.zadd(global.ended, Date.now(), turnId)])
+      await redis.zremrangebyscore(global.ended, '-inf', String(Date.now() - resultTtlMs))
+    },
+
+    /** A turn as it stands, or undefined where no such turn is kept. */
+    async read(turnId: string): Promise<TurnRecord | undefined> {
+      const hash = await redis.hgetall(turnKeys(turnId).turn)
+      return Object.keys(hash).length === 0 ? undefined : hashToRecord(Object.entries(hash).flat())
+    },
+
+    /** How a turn stands, cheaply: for the reconciler. Times in milliseconds on Redis's clock. */
+    async standing(turnId: string): Promise<Standing | undefined> {
+      const [[state, leaseUntil, dueAt], time] = await Promise.all([
+        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt'),
+        redis.time(),
+      ])
+      if (!state) return undefined
+      const now = Number(time[0]) * 1000 + Number(time[1]) / 1000
+      return {
+        state: state as TurnState,
+        leaseLeftMs: Number(leaseUntil ?? 0) - now,
+        dueInMs: Number(dueAt ?? 0) - now,
+      }
+    },
+
+    /** Ids of turns: open ones by acceptance, oldest first, then ended ones, newest first. */
+    async list(limit: number): Promise<{ open: readonly string[]; ended: readonly string[] }> {
+      const [open, ended] = await Promise.all([
+        redis.zrange(global.open, '0', String(limit - 1)),
+        redis.zrevrange(global.ended, '0', String(limit - 1)),
+      ])
+      return { open, ended }
+    },
+  }
+}
+
+function toFollowing(kind: unknown, value: unknown): Following {
+  if (kind === 'turn') return { kind, turnId: String(value) }
+  if (kind === 'due') return { kind, inMs: Number(value) }
+  return { kind: 'nothing' }
+}

@@ -1,0 +1,24 @@
+-- Begins a step, or says what became of it earlier (J4, J5).
+-- KEYS: turn, steps, events
+-- ARGV: epoch, step id, nonce, kind, name, effect, arguments' hash, channel, events for a first start,
+--       events for a start after a crash
+-- Returns: {'go'} | {'done', result} | {'ambiguous'} | {'mismatch'} | {'fenced'}
+--@include common.lua
+
+local turn_key, steps_key, events_key = unpack(KEYS)
+local epoch, step, nonce, kind, name, effect, hash, channel = unpack(ARGV, 1, 8)
+local first_events, again_events = ARGV[9], ARGV[10]
+if is_fenced(turn_key, epoch) then return { 'fenced' } end
+
+local header = redis.call('HGET', steps_key, step)
+local earlier = header and cjson.decode(header)
+if earlier then
+  if earlier.hash ~= hash then return { 'mismatch' } end
+  if earlier.state == 'done' then return { 'done', redis.call('HGET', steps_key, step .. ':result') } end
+  if earlier.nonce == nonce then return { 'go' } end -- the command was sent again after a lost reply
+  if effect == 'unsafe' then return { 'ambiguous' } end
+end
+redis.call('HSET', steps_key, step, cjson.encode({ state = 'started', kind = kind, name = name, effect = effect,
+  hash = hash, nonce = nonce, epoch = epoch, startedAt = earlier and earlier.startedAt or now_ms() }))
+emit(events_key, channel, earlier and again_events or first_events)
+return { 'go' }

@@ -1,0 +1,37 @@
+-- Shared by all scripts of the journal. Time is Redis's own, in milliseconds; it is written with '%.0f', since
+-- '%d' is 32 bits wide in Redis-compatible servers on WebAssembly.
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Appends a JSON array of events as one stream entry and announces it. The entry's id is the events' time.
+local function emit(events_key, channel, events)
+  if events == '' then return end
+  redis.call('XADD', events_key, '*', 'e', events)
+  redis.call('PUBLISH', channel, '1')
+end
+
+-- J3: a write counts only while the writer holds the turn.
+local function is_fenced(turn_key, epoch)
+  local held = redis.call('HMGET', turn_key, 'epoch', 'state')
+  return held[1] ~= epoch or held[2] ~= 'running'
+end
+
+-- Moves turns whose time has come from `delayed` to the end of the inbox, in order of their due time.
+local function promote_due(delayed_key, inbox_key, now)
+  local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 100)
+  for _, id in ipairs(due) do
+    redis.call('RPUSH', inbox_key, id)
+    redis.call('ZREM', delayed_key, id)
+  end
+end
+
+-- What the session wants next: the turn at the head of its inbox, or the time in ms until one is due, or nothing.
+local function next_of_session(delayed_key, inbox_key, now)
+  local head = redis.call('LINDEX', inbox_key, 0)
+  if head then return { 'turn', head } end
+  local first = redis.call('ZRANGE', delayed_key, 0, 0, 'WITHSCORES')
+  if first[1] then return { 'due', tostring(math.max(0, tonumber(first[2]) - now)) } end
+  return { 'nothing', '' }
+end

@@ -1,0 +1,160 @@
+/**
+ * Words of the queue.
+ *
+ * - **journal**: the durable record of turns and steps; the truth.
+ * - **wake-up**: a BullMQ job that says "look at this session"; it carries no state, and losing it loses nothing.
+ * - **lease**: for how long a worker may run a turn without a sign of life.
+ * - **epoch**: raised by each claim; a write under an older one is refused.
+ *
+ * This folder knows nothing of models: messages, inputs and results are JSON to it.
+ */
+
+import type { SerializedError } from '../errors.ts'
+import type { Carrier } from '../telemetry/telemetry.ts'
+
+/** Anything that `JSON.stringify` keeps. */
+export type Json = unknown
+
+export type TurnState =
+  | 'queued'
+  | 'running'
+  | 'waiting_approval'
+  | 'needs_review'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+
+export type StepKind = 'model' | 'tool'
+export type Effect = 'pure' | 'idempotent' | 'unsafe'
+
+/** What the caller asked for, as the journal keeps it. */
+export type TurnOptions = {
+  readonly model?: string
+  readonly parameters?: Readonly<Record<string, Json>>
+  readonly metadata?: Readonly<Record<string, Json>>
+  readonly tenant?: string
+  readonly priority?: number
+}
+
+/** A turn as the journal has it. All times in milliseconds since 1970, on Redis's clock. */
+export type TurnRecord = {
+  readonly id: string
+  readonly sessionId: string
+  readonly agent: string
+  readonly state: TurnState
+  readonly epoch: number
+  readonly input: string
+  readonly options: TurnOptions
+  readonly idempotencyKey?: string
+  /** Trace context of whoever enqueued it. */
+  readonly carrier: Carrier
+  /** Turns of the session ahead of it when it was accepted. */
+  readonly position: number
+  readonly acceptedAt: number
+  readonly dueAt: number
+  readonly deadlineAt?: number
+  readonly startedAt?: number
+  readonly endedAt?: number
+  readonly worker?: string
+  readonly result?: TurnResult
+}
+
+/** One physical request, as it is shown in a result. */
+export type StepAttempt = {
+  readonly route: string
+  readonly outcome: string
+  readonly code?: string
+  readonly durationMs: number
+}
+
+/** One finished step of a turn. */
+export type TurnStep = {
+  readonly id: string
+  readonly kind: StepKind
+  /** Model alias or tool name. */
+  readonly name: string
+  readonly durationMs: number
+  /** Route that answered a model step. */
+  readonly route?: string
+  /** All physical requests of a model step, in order. */
+  readonly attempts?: readonly StepAttempt[]
+  /** Code of the error that a tool step gave to the model. */
+  readonly error?: string
+}
+
+/** Sums over all model steps; null where no upstream reported the count. */
+export type TurnUsage = {
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
+  readonly totalTokens: number | null
+  readonly cachedInputTokens: number | null
+  readonly reasoningTokens: number | null
+}
+
+/** What `result()` resolves to. */
+export type TurnResult = {
+  readonly id: string
+  readonly sessionId: string
+  readonly status: 'completed' | 'failed' | 'cancelled' | 'needs_review'
+  /** Text of the last model step; empty if none finished. */
+  readonly text: string
+  readonly steps: readonly TurnStep[]
+  readonly usage: TurnUsage
+  /** US dollars; null while no price is known. */
+  readonly costUsd: number | null
+  readonly finishReason: string | null
+  /** Routes that answered, in the order of their first use. */
+  readonly routes: readonly string[]
+  readonly error?: SerializedError
+}
+
+/** The events of a turn, as a reader gets them. */
+export type TurnEvent = { readonly id: string; readonly turnId: string; readonly at: number } & TurnEventBody
+
+export type TurnEventBody =
+  | { readonly type: 'turn.queued'; readonly position: number }
+  | { readonly type: 'turn.started'; readonly worker: string; readonly epoch: number }
+  | { readonly type: 'step.started'; readonly stepId: string; readonly kind: StepKind; readonly name: string }
+  | { readonly type: 'text.delta'; readonly stepId: string; readonly delta: string }
+  | { readonly type: 'reasoning.delta'; readonly stepId: string; readonly delta: string }
+  | {
+      readonly type: 'tool.call'
+      readonly stepId: string
+      readonly callId: string
+      readonly name: string
+      readonly input: Json
+    }
+  | {
+      readonly type: 'tool.result'
+      readonly stepId: string
+      readonly callId: string
+      readonly output?: Json
+      readonly error?: string
+    }
+  | { readonly type: 'step.completed'; readonly stepId: string }
+  /** Discard the deltas of that step: it starts again. */
+  | { readonly type: 'step.restarted'; readonly stepId: string; readonly reason: string }
+  | { readonly type: 'route.changed'; readonly from: string; readonly to: string; readonly reason: string }
+  | { readonly type: 'turn.needs_review'; readonly callId: string; readonly reason: string }
+  | { readonly type: 'turn.completed'; readonly text: string }
+  | { readonly type: 'turn.failed'; readonly error: SerializedError }
+  | { readonly type: 'turn.cancelled'; readonly reason: string }
+
+const ENDS: ReadonlySet<string> = new Set([
+  'turn.completed',
+  'turn.failed',
+  'turn.cancelled',
+  'turn.needs_review',
+])
+
+/** Whether a reader stops after an event of this type. */
+export function endsReading(type: string): boolean {
+  return ENDS.has(type)
+}
+
+const TERMINAL: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled'])
+
+/** Whether a turn in this state never changes again. */
+export function isTerminal(state: TurnState): boolean {
+  return TERMINAL.has(state)
+}
