@@ -42,7 +42,8 @@ export type Log = {
 export type Telemetry = {
   /**
    * Runs `work` inside a span of the catalogue. A rejection marks the span failed with the error's code and goes
-   * on to the caller; an expected failure is marked with `span.fail`.
+   * on to the caller; a cancellation marks it `cancelled` and no error. An expected failure is marked with
+   * `span.fail`.
    */
   observe<T>(
     operation: Operation,

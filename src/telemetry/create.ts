@@ -1,0 +1,136 @@
+/** Telemetry that runs: log always, metrics where an address is given, traces where there is a receiver. */
+
+import { randomUUID } from 'node:crypto'
+import type { TelemetryConfig } from '../config/config.ts'
+import { noTelemetry } from './none.ts'
+import type { Health, MetricsAddress } from './prometheus.ts'
+import type { Identity, Metering, Tracing } from './setup.ts'
+import type { Log, Telemetry } from './telemetry.ts'
+
+export type TelemetryOptions = {
+  readonly config: TelemetryConfig
+  /** Where `/metrics` is served; without it no metrics are kept. */
+  readonly metrics?: MetricsAddress
+  /** What this process is; `service.name` is `turnkeeper-<service>`. */
+  readonly service: string
+  readonly version: string
+  /** Default: a fresh UUID. */
+  readonly instanceId?: string
+  /** Default: standard error. */
+  readonly logStream?: NodeJS.WritableStream
+  /** Served as `/health` beside the metrics; called at each request, so it must be quick. */
+  readonly health?: Health
+  /** Values that no log line and no span may show, in any encoding (`secretValues(config)`). */
+  readonly secrets?: readonly string[]
+  /** Throw where a metric's labels differ from the catalogue. Default: only under `NODE_ENV=test`. */
+  readonly strictLabels?: boolean
+}
+
+export type RunningTelemetry = Telemetry & {
+  /** The URL of the page for Prometheus, if it is served. */
+  readonly metricsUrl?: string
+  /** Sends the spans that are left, waiting a few seconds at most, and stops serving. May be called twice. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts telemetry for one process. The SDK is loaded only for what is asked for. Throws `config/port_in_use`
+ * when the metrics port is taken and explicit.
+ */
+export async function createTelemetry({
+  config,
+  metrics,
+  service,
+  version,
+  instanceId = randomUUID(),
+  logStream = process.stderr,
+  health,
+  secrets = [],
+  strictLabels = process.env.NODE_ENV === 'test',
+}: TelemetryOptions): Promise<RunningTelemetry> {
+  const identity: Identity = { service: `turnkeeper-${service}`, version, instanceId }
+  const [{ createRedactor }, { createLog }] = await Promise.all([
+    import('./redaction.ts'),
+    import('./log.ts'),
+  ])
+  const redactor = createRedactor(secrets)
+  const log = await createLog({
+    level: config.logLevel,
+    stream: logStream,
+    base: { service: identity.service, instance: instanceId },
+    redactor,
+  })
+
+  const metering = metrics && (await startMetrics(identity, { address: metrics, health, strictLabels, log }))
+  const tracing = await startTracing(identity, { config, log })
+  const { createObserve } = await import('./observe.ts')
+  const close = once(async () => {
+    await Promise.allSettled([metering?.close(), tracing?.close()])
+  })
+  return {
+    ...noTelemetry,
+    ...metering?.instruments,
+    ...(tracing && createObserve({ ...tracing, redactor })),
+    ...(metering && { metricsUrl: metering.url }),
+    log,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+type RunningMetrics = {
+  readonly instruments: Pick<Telemetry, 'count' | 'record' | 'gauge'>
+  readonly url: string
+  close(): Promise<void>
+}
+
+type MetricsOptions = {
+  readonly address: MetricsAddress
+  readonly health: Health | undefined
+  readonly strictLabels: boolean
+  readonly log: Log
+}
+
+async function startMetrics(
+  identity: Identity,
+  { address, health, strictLabels, log }: MetricsOptions,
+): Promise<RunningMetrics> {
+  const [{ setUpMetrics }, { createInstruments }, { serveMetrics }] = await Promise.all([
+    import('./setup.ts'),
+    import('./instruments.ts'),
+    import('./prometheus.ts'),
+  ])
+  const metering: Metering = setUpMetrics(identity)
+  const instruments = createInstruments(metering.meter, { strictLabels })
+  instruments.gauge('runtime_build_info', () => [[{ version: identity.version }, 1]])
+  const server = await serveMetrics(address, { page: metering.page, ...(health && { health }) })
+  if (address.port !== 0 && server.port !== address.port) {
+    log.warn({ wanted: address.port, port: server.port }, 'metrics port taken: the next free one is used')
+  }
+  log.info({ url: server.url }, 'metrics served')
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([server.close(), metering.close()])
+  }
+  return { instruments, url: server.url, close }
+}
+
+async function startTracing(
+  identity: Identity,
+  { config, log }: { config: TelemetryConfig; log: Log },
+): Promise<Tracing | undefined> {
+  const { otlpEndpoint, sampling } = config
+  if (otlpEndpoint === undefined) return undefined
+  const { setUpTracing } = await import('./setup.ts')
+  const onExportFailed = (error: Error | undefined): void =>
+    log.warn({ error }, 'traces cannot be sent: spans are dropped until the receiver answers')
+  return setUpTracing(identity, { otlpEndpoint, sampling, onExportFailed })
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= work()
+    return running
+  }
+}

@@ -1,0 +1,54 @@
+import { isSpanContextValid, trace } from '@opentelemetry/api'
+import { type DestinationStream, pino } from 'pino'
+import type { Redactor } from './redaction.ts'
+import type { Log, LogFields } from './telemetry.ts'
+
+export type LogOptions = {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** Where lines go: JSON, or text for people where it is a terminal. */
+  readonly stream: NodeJS.WritableStream
+  /** Put on every line. */
+  readonly base: Readonly<Record<string, string>>
+  readonly redactor: Redactor
+}
+
+/** A log that carries the ids of the active span and lets no known secret through. */
+export async function createLog({ level, stream, base, redactor }: LogOptions): Promise<Log> {
+  const destination = await destinationOf(stream)
+  const logger = pino(
+    {
+      level,
+      base,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'message',
+      mixin: activeSpanIds,
+      formatters: {
+        level: (label) => ({ level: label }),
+        // pino hands its own merged object over and takes an object back; `fields` keeps an object one
+        log: (fields) => redactor.fields(fields) as Record<string, unknown>,
+      },
+    },
+    { write: (line) => void destination.write(redactor.text(line)) },
+  )
+  const write = (method: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, message: string) =>
+    logger[method](fields, message)
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+async function destinationOf(stream: NodeJS.WritableStream): Promise<DestinationStream> {
+  if (!('isTTY' in stream && stream.isTTY === true)) return { write: (line) => void stream.write(line) }
+  const { prettyFactory } = await import('pino-pretty')
+  const pretty = prettyFactory({ colorize: true, messageKey: 'message', ignore: 'service,instance' })
+  return { write: (line) => void stream.write(pretty(line)) }
+}
+
+/** Under the names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */
+function activeSpanIds(): Record<string, string> {
+  const spanContext = trace.getActiveSpan()?.spanContext()
+  if (spanContext === undefined || !isSpanContextValid(spanContext)) return {}
+  return {
+    trace_id: spanContext.traceId,
+    span_id: spanContext.spanId,
+    trace_flags: spanContext.traceFlags.toString(16).padStart(2, '0'),
+  }
+}

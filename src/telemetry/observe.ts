@@ -1,0 +1,104 @@
+import {
+  context,
+  type Attributes as OtelAttributes,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapPropagator,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
+import { TurnkeeperError } from '../errors.ts'
+import { OPERATIONS, type Operation } from './catalogue.ts'
+import { activeCarrier, contextFromCarrier, linksFromCarriers } from './propagation.ts'
+import type { Redactor } from './redaction.ts'
+import { ATTR } from './semconv.ts'
+import type { ActiveSpan, Attributes, Telemetry } from './telemetry.ts'
+
+export type ObserveDependencies = {
+  readonly tracer: Tracer
+  readonly propagator: TextMapPropagator
+  readonly redactor: Redactor
+}
+
+const SPAN_KINDS = {
+  client: SpanKind.CLIENT,
+  server: SpanKind.SERVER,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+  internal: SpanKind.INTERNAL,
+} as const
+
+/** The tracing half of `Telemetry`. An exception never becomes an event: its message may hold content. */
+export function createObserve({
+  tracer,
+  propagator,
+  redactor,
+}: ObserveDependencies): Pick<Telemetry, 'observe' | 'carrier'> {
+  return {
+    carrier: () => activeCarrier(propagator),
+    observe: async (operation, attributes, work, { parent, links = [] } = {}) => {
+      const within = parent === undefined ? context.active() : contextFromCarrier(propagator, parent)
+      const span = tracer.startSpan(
+        spanName(operation, attributes),
+        {
+          kind: SPAN_KINDS[OPERATIONS[operation].kind],
+          attributes: toOtelAttributes(attributes, redactor),
+          links: linksFromCarriers(propagator, links),
+        },
+        within,
+      )
+      const active = activeSpan(span, redactor)
+      try {
+        return await context.with(trace.setSpan(within, span), () => work(active))
+      } catch (error) {
+        markRejected(active, error)
+        throw error
+      } finally {
+        span.end()
+      }
+    },
+  }
+}
+
+/** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */
+function spanName(operation: Operation, attributes: Attributes): string {
+  const entry = OPERATIONS[operation]
+  const subject = 'subject' in entry ? attributes[entry.subject] : undefined
+  return subject === undefined ? operation : `${operation} ${subject}`
+}
+
+function activeSpan(span: Span, redactor: Redactor): ActiveSpan {
+  return {
+    set: (attributes) => void span.setAttributes(toOtelAttributes(attributes, redactor)),
+    event: (name, attributes = {}) => void span.addEvent(name, toOtelAttributes(attributes, redactor)),
+    fail: (errorType) => {
+      span.setAttribute(ATTR.errorType, errorType)
+      span.setStatus({ code: SpanStatusCode.ERROR, message: errorType })
+    },
+  }
+}
+
+function markRejected(span: ActiveSpan, error: unknown): void {
+  if (isCancellation(error)) span.set({ cancelled: true })
+  else span.fail(errorTypeOf(error))
+}
+
+/** Cancelling is what somebody wanted: no error, on a trace either. */
+function isCancellation(error: unknown): boolean {
+  if (error instanceof TurnkeeperError) return error.reason === 'cancelled'
+  return error instanceof Error && error.name === 'AbortError'
+}
+
+function errorTypeOf(error: unknown): string {
+  if (error instanceof TurnkeeperError) return error.code
+  return error instanceof Error ? error.name : '_OTHER'
+}
+
+function toOtelAttributes(attributes: Attributes, redactor: Redactor): OtelAttributes {
+  const result: OtelAttributes = {}
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined) result[key] = typeof value === 'string' ? redactor.text(value) : value
+  }
+  return result
+}

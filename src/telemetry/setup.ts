@@ -1,0 +1,122 @@
+/**
+ * The OpenTelemetry SDK, wired by hand: the only importer of its packages, itself only reached by
+ * `await import`, so that importing the library stays light. `sdk-node` would bring grpc and protobuf along.
+ */
+
+import { context, type Meter, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+
+const SCOPE = 'turnkeeper'
+/** How long an export, and so a shutdown, may wait for a receiver that does not answer. */
+const EXPORT_TIMEOUT_MS = 5000
+/** What we set is names and numbers; longer is a mistake and may be content. */
+const MAX_ATTRIBUTE_CHARS = 1024
+
+export type Identity = { readonly service: string; readonly version: string; readonly instanceId: string }
+
+export type Tracing = {
+  readonly tracer: Tracer
+  readonly propagator: TextMapPropagator
+  /** Sends what is left, then stops. */
+  close(): Promise<void>
+}
+
+export type TracingOptions = {
+  /** `/v1/traces` is added. */
+  readonly otlpEndpoint: string
+  /** Share of the traces that begin here and are kept; the others follow their parent. */
+  readonly sampling: number
+  /** Called at the first of a row of failed exports. */
+  readonly onExportFailed: (error: Error | undefined) => void
+}
+
+/** Traces over OTLP/HTTP, in batches; of an instance of its own, never the global provider. */
+export function setUpTracing(
+  identity: Identity,
+  { otlpEndpoint, sampling, onExportFailed }: TracingOptions,
+): Tracing {
+  shareContext()
+  const exporter = new OTLPTraceExporter({
+    url: `${otlpEndpoint}/v1/traces`,
+    timeoutMillis: EXPORT_TIMEOUT_MS,
+  })
+  const provider = new TracerProvider({
+    resource: resourceOf(identity),
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampling) }),
+    spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARS },
+    spanProcessors: [new BatchSpanProcessor({ exporter: tellFailures(exporter, onExportFailed) })],
+  })
+  return {
+    tracer: provider.getTracer(SCOPE, identity.version),
+    propagator: new W3CTraceContextPropagator(),
+    close: () => provider.shutdown(),
+  }
+}
+
+export type Metering = {
+  readonly meter: Meter
+  /** The page that Prometheus reads, collected now. */
+  page(): Promise<string>
+  close(): Promise<void>
+}
+
+/** Metrics that are kept in memory until somebody asks for the page. */
+export function setUpMetrics(identity: Identity): Metering {
+  const reader = new PrometheusExporter({ preventServerStart: true })
+  const provider = new MeterProvider({ resource: resourceOf(identity), readers: [reader] })
+  // no scope labels: they contain our version, and with it every series would end at each release
+  const serializer = new PrometheusSerializer('', false, undefined, false, true)
+  return {
+    meter: provider.getMeter(SCOPE, identity.version),
+    page: async () => serializer.serialize((await reader.collect()).resourceMetrics),
+    close: () => provider.shutdown(),
+  }
+}
+
+/**
+ * The one global: spans that a tool makes with its own OpenTelemetry must nest in ours, and the API's context is
+ * how they find them. The first manager of the process stays, whosever it is; a second call changes nothing.
+ */
+function shareContext(): void {
+  const manager = new AsyncLocalStorageContextManager().enable()
+  if (!context.setGlobalContextManager(manager)) manager.disable()
+}
+
+function resourceOf({ service, version, instanceId }: Identity) {
+  return resourceFromAttributes({
+    'service.name': service,
+    'service.version': version,
+    'service.instance.id': instanceId,
+  })
+}
+
+/** The exporter, with the first failure after a success told: the SDK would keep it to itself. */
+function tellFailures(
+  exporter: SpanExporter,
+  onExportFailed: TracingOptions['onExportFailed'],
+): SpanExporter {
+  let isFailing = false
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        const failed = result.code !== ExportResultCode.SUCCESS
+        if (failed && !isFailing) onExportFailed(result.error)
+        isFailing = failed
+        done(result)
+      }),
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  }
+}
