@@ -18,6 +18,7 @@ export type SchemaIssue = {
   readonly path: Path
   readonly message: string
   readonly keys?: readonly string[]
+  readonly expected?: string
 }
 
 /** `providers.openrouter.credentials[0].apiKey` */
@@ -48,7 +49,9 @@ export function problemsFromIssue(
     }))
   }
   const value = valueAt(input, issue.path)
-  const came = issue.code === 'invalid_key' ? 'this one' : valueText(value, opaque(issue.path))
+  // text where a whole section belongs may be a key that somebody put one level too high
+  const isMisplaced = /^(?:object|record|array)$/.test(issue.expected ?? '')
+  const came = issue.code === 'invalid_key' ? 'this one' : valueText(value, isMisplaced || opaque(issue.path))
   return [{ path: pathText(issue.path), text: `expected ${issue.message}, got ${came}` }]
 }
 
