@@ -78,6 +78,8 @@ export type Claim = {
   readonly history: readonly Json[]
   /** Redis's clock at the claim, in milliseconds. */
   readonly now: number
+  /** This process's monotonic clock at the claim. */
+  readonly claimedAt: number
 }
 
 export type StepStart = {
@@ -232,6 +234,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
               done: hashToSteps(steps),
               history: history.map((entry) => JSON.parse(entry)),
               now: Number(now),
+              claimedAt: performance.now(),
             },
           }
         }

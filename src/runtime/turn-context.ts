@@ -1,0 +1,37 @@
+import type { AttemptSummary, TurnkeeperError } from '../errors.ts'
+import type { ModelRequest, PartSink } from '../providers/types.ts'
+import type { Claim, Journal } from '../queue/journal.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Agent } from './agent.ts'
+
+/** How the loop calls a model: through the attempt engine, which retries, reroutes and breaks circuits. */
+export type CallModel = (
+  request: ModelRequest,
+  emit: PartSink,
+  options: {
+    readonly signal: AbortSignal
+    /** The answer begins anew on another attempt, after parts have been handed on. */
+    readonly onRestart: (reason: string) => void
+    readonly onReroute: (from: string, to: string, reason: string) => void
+  },
+) => Promise<{ readonly attempts: readonly AttemptSummary[] }>
+
+/** Everything that a running turn needs, made once by the worker. */
+export type TurnContext = {
+  readonly claim: Claim
+  readonly agent: Agent
+  readonly journal: Journal
+  readonly callModel: CallModel
+  readonly telemetry: Telemetry
+  /** Ends the turn's work at once; its reason is a TurnkeeperError that says why. */
+  readonly signal: AbortSignal
+  /** Aborted when the worker is leaving: the turn is handed back before its next step. */
+  readonly leaving: AbortSignal
+}
+
+/** Why a step gave no result. Everything here is expected; nothing of it is thrown. */
+export type Interruption =
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'handed_back' }
+  | { readonly kind: 'failed'; readonly error: TurnkeeperError }
+  | { readonly kind: 'needs_review'; readonly callId: string; readonly reason: string }

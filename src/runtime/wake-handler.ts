@@ -1,0 +1,197 @@
+/**
+ * What a worker does when it is woken for a session: claim the head of its inbox, run it, finish it, and wake the
+ * session again if more waits. One turn a wake-up, so that a busy session does not keep others waiting.
+ */
+
+import { TurnkeeperError } from '../errors.ts'
+import type { QueueBackend } from '../queue/backend.ts'
+import type { WakeUp } from '../queue/bullmq.ts'
+import type { Claim, Following } from '../queue/journal.ts'
+import type { TurnRecord } from '../queue/types.ts'
+import type { ActiveSpan, Telemetry } from '../telemetry/telemetry.ts'
+import type { Agent } from './agent.ts'
+import { keepLease, type Lease } from './lease.ts'
+import { openTranscript } from './transcript.ts'
+import type { CallModel } from './turn-context.ts'
+import { endingOf, type LoopEnding, runTurn } from './turn-loop.ts'
+
+export type WakeHandlerOptions = {
+  readonly backend: QueueBackend
+  readonly agents: ReadonlyMap<string, Agent>
+  readonly callModel: CallModel
+  readonly telemetry: Telemetry
+  /** Name of this worker, in events and logs. */
+  readonly worker: string
+  readonly queue: string
+  readonly leaseMs: number
+  /** Aborted when the worker is leaving: no new step is begun. */
+  readonly leaving: AbortSignal
+  /** Aborted when its time to leave is over: running steps are given up. */
+  readonly stopped: AbortSignal
+}
+
+export type WakeHandler = (wakeUp: WakeUp & { readonly id: string }) => Promise<void>
+
+/** How long a turn waits for a worker that has its agent. */
+const UNSERVED_MS = 60_000
+const UNSERVED_RETRY_MS = 500
+/** What setTimeout can hold; more would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
+  const { backend, agents, worker, leaseMs } = options
+  const { journal, wakeQueue } = backend
+
+  const wakeFor = async (following: Following, turnId: string): Promise<void> => {
+    if (following.kind === 'turn') await wakeQueue.wake(following.turnId)
+    else if (following.kind === 'due') await wakeQueue.wake(turnId, { delayMs: following.inMs + 1 })
+  }
+
+  return async ({ turnId, id }) => {
+    const names = [...agents.keys()]
+    let target = turnId
+    let served: readonly string[] | '*' = names
+    for (;;) {
+      const claimed = await journal.claim(target, { worker, wakeup: id, leaseMs, agents: served })
+      switch (claimed.outcome) {
+        case 'next':
+          if (claimed.following.kind !== 'turn') return wakeFor(claimed.following, target)
+          target = claimed.following.turnId
+          continue
+        case 'parked':
+          return
+        case 'busy':
+          return wakeQueue.wake(target, { delayMs: claimed.forMs + 1 })
+        case 'unserved':
+          if (claimed.sinceMs < UNSERVED_MS) {
+            return wakeQueue.wake(target, { delayMs: UNSERVED_RETRY_MS * (1 + Math.random()) })
+          }
+          served = '*'
+          continue
+        case 'claimed': {
+          const following = await runClaimed(options, claimed.claim)
+          return wakeFor(following, target)
+        }
+      }
+    }
+  }
+}
+
+async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Following> {
+  const { telemetry, queue } = options
+  const { turn } = claim
+  if (claim.epoch === 1) {
+    telemetry.record('queue_wait_seconds', { queue }, Math.max(0, claim.now - turn.dueAt) / 1000)
+  }
+  return telemetry.observe(
+    'process turns',
+    {
+      'messaging.system.name': 'bullmq',
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': queue,
+      'messaging.message.id': turn.id,
+      'turn.epoch': claim.epoch,
+      'turn.worker': options.worker,
+    },
+    (span) => runLeased(options, claim, span),
+    { parent: turn.carrier, links: [turn.carrier] },
+  )
+}
+
+async function runLeased(options: WakeHandlerOptions, claim: Claim, span: ActiveSpan): Promise<Following> {
+  const { backend, telemetry, leaseMs } = options
+  const lease = keepLease(backend.journal, claim, leaseMs)
+  try {
+    const ending = await runAgent(options, claim, lease)
+    span.set({ 'turn.outcome': ending.state })
+    if (ending.state === 'fenced') {
+      telemetry.log.warn({ turn_id: claim.turn.id, epoch: claim.epoch }, 'lost the turn to another worker')
+      return { kind: 'nothing' }
+    }
+    const finished = await backend.journal.finish(claim, ending)
+    if (finished.outcome === 'fenced') return { kind: 'nothing' }
+    tellEnd(telemetry, claim, ending)
+    return finished.following
+  } finally {
+    lease.close()
+  }
+}
+
+async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease): Promise<LoopEnding> {
+  const { turn } = claim
+  const { agents, backend, callModel, telemetry, leaving, stopped } = options
+  const agent = agents.get(turn.agent)
+  if (!agent) {
+    const error = new TurnkeeperError('unknown_agent', `no worker has agent "${turn.agent}"`)
+    return endingOf({ kind: 'failed', error }, turn, openTranscript(claim))
+  }
+
+  const deadline = deadlineSignal(turn, claim.now)
+  const signal = AbortSignal.any([lease.lost, stopped, ...(deadline ? [deadline.signal] : [])])
+  try {
+    return await telemetry.observe(
+      'invoke_agent',
+      {
+        'gen_ai.operation.name': 'invoke_agent',
+        'gen_ai.agent.name': agent.name,
+        'gen_ai.conversation.id': turn.sessionId,
+        'agent.turn.id': turn.id,
+      },
+      async (span) => {
+        const ending = await runTurn({
+          claim,
+          agent,
+          journal: backend.journal,
+          callModel,
+          telemetry,
+          signal,
+          leaving,
+        })
+        if ('result' in ending && ending.result?.error) span.fail(ending.result.error.code)
+        return ending
+      },
+    )
+  } finally {
+    deadline?.close()
+  }
+}
+
+function deadlineSignal(turn: TurnRecord, now: number): { signal: AbortSignal; close(): void } | undefined {
+  if (turn.deadlineAt === undefined) return undefined
+  const passed = new AbortController()
+  const abort = (): void =>
+    passed.abort(new TurnkeeperError('deadline', 'the deadline of the turn has passed'))
+  // Both times are Redis's own, so a wrong clock here does not matter.
+  const timer = setTimeout(abort, Math.min(LONGEST_TIMER_MS, Math.max(0, turn.deadlineAt - now)))
+  if (turn.deadlineAt <= now) abort()
+  return { signal: passed.signal, close: () => clearTimeout(timer) }
+}
+
+const OUTCOMES: Readonly<Record<string, string>> = {
+  completed: 'ok',
+  failed: 'failed',
+  cancelled: 'cancelled',
+}
+
+function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
+  const { turn } = claim
+  const outcome = OUTCOMES[ending.state]
+  const result = 'result' in ending ? ending.result : undefined
+  const durationMs = claim.now - turn.acceptedAt + (performance.now() - claim.claimedAt)
+  if (outcome !== undefined) {
+    telemetry.count('turns_total', { agent: turn.agent, outcome })
+    telemetry.record('turn_duration_seconds', { agent: turn.agent, outcome }, durationMs / 1000)
+  }
+  telemetry.log.info(
+    {
+      turn_id: turn.id,
+      agent: turn.agent,
+      state: ending.state,
+      steps: result?.steps.length ?? 0,
+      duration_ms: Math.round(durationMs),
+      ...(result?.error && { code: result.error.code }),
+    },
+    ending.state === 'queued' ? 'turn handed back' : 'turn ended',
+  )
+}
