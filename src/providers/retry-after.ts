@@ -51,7 +51,7 @@ function numberOf(text: string | undefined): number | undefined {
 /** `6m0s`, `17ms`, `1h2m3.5s`: as OpenAI and Groq write their resets. */
 function goDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined
-  const pieces = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)
+  const pieces = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)]
   return pieces.reduce((sum, [, amount, unit]) => sum + Number(amount) * UNITS[unit!]!, 0)
 }
 
@@ -65,17 +65,17 @@ function dateWait(text: string, now: number): number | undefined {
 /** Google's `RetryInfo`, and `retry_after` in seconds beside the message. */
 function bodyDelay(body: unknown): number | undefined {
   const top = asObject(Array.isArray(body) ? body[0] : body)
-  const error = asObject(top?.['error'])
-  const details = asArray(error?.['details']).map((detail) => asObject(detail)?.['retryDelay'])
+  const error = asObject(top?.error)
+  const details = asArray(error?.details).map((detail) => asObject(detail)?.retryDelay)
   const delay = details.find((value) => typeof value === 'string')
   if (typeof delay === 'string') return goDuration(delay)
-  const seconds = error?.['retry_after'] ?? top?.['retry_after']
+  const seconds = error?.retry_after ?? top?.retry_after
   return typeof seconds === 'number' && seconds >= 0 ? seconds * 1000 : messageDelay(error)
 }
 
 /** `Please try again in 18.642s`: OpenAI and Groq put it only there for some limits. */
 function messageDelay(error: JsonObject | undefined): number | undefined {
-  const message = error?.['message']
+  const message = error?.message
   const found =
     typeof message === 'string' ? /try again in ((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)/.exec(message) : null
   return found ? goDuration(found[1]!) : undefined

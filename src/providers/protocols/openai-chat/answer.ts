@@ -72,7 +72,7 @@ export function createAnswerMapper(emit: PartSink, context: MapperContext): Answ
       return Boolean(state.rawReason)
     },
     event: (json, name) =>
-      name === 'error' && asObject(asObject(json)?.['error']) === undefined
+      name === 'error' && asObject(asObject(json)?.error) === undefined
         ? { type: 'error', body: json }
         : map(json),
     body(json) {
@@ -86,8 +86,8 @@ export function createAnswerMapper(emit: PartSink, context: MapperContext): Answ
 function mapChunk(state: State, json: unknown, emit: PartSink): Mapped {
   const chunk = asObject(json)
   if (chunk === undefined) return { type: 'error', body: json }
-  state.model ??= asText(chunk['model']) ?? null
-  state.responseId ??= asText(chunk['id']) ?? null
+  state.model ??= asText(chunk.model) ?? null
+  state.responseId ??= asText(chunk.id) ?? null
   const usage = usageOf(chunk)
   if (usage !== undefined) state.usage = latestUsage(state.usage, usage)
 
@@ -99,21 +99,27 @@ function mapChunk(state: State, json: unknown, emit: PartSink): Mapped {
 
 function mapChoice(state: State, choice: JsonObject, emit: PartSink): Mapped {
   state.sawChoice = true
-  const delta = asObject(choice['delta']) ?? wholeMessage(state, choice)
+  const delta = saidBy(state, choice)
   if (delta !== undefined && !mapDelta(state, delta, emit)) {
     return { type: 'invalid', reason: 'invalid_tool_arguments', message: 'tool arguments exceed their limit' }
   }
-  if (typeof choice['text'] === 'string' && delta === undefined) emitText(state, choice['text'], emit)
-  const reason = choice['finish_reason']
+  if (typeof choice.text === 'string' && delta === undefined) emitText(state, choice.text, emit)
+  const reason = choice.finish_reason
   if (typeof reason === 'string') state.rawReason = reason === '' ? (state.rawReason ?? '') : reason
-  if (choice['error'] != null) return { type: 'error', body: { error: choice['error'] } }
+  if (choice.error != null) return { type: 'error', body: { error: choice.error } }
   return reason === 'error' ? { type: 'error', body: undefined } : undefined
 }
 
-/** The `message` of a choice, unless it only repeats what came in deltas. */
-function wholeMessage(state: State, choice: JsonObject): JsonObject | undefined {
-  const isRepeat = !state.isWhole && (state.hasContent || state.tools.started)
-  return isRepeat ? undefined : asObject(choice['message'])
+/**
+ * The `message` of a whole answer, the `delta` of a chunk. Perplexity sends both everywhere; a chunk with a
+ * `message` alone is read unless it only repeats what came in deltas.
+ */
+function saidBy(state: State, choice: JsonObject): JsonObject | undefined {
+  const delta = asObject(choice.delta)
+  const message = asObject(choice.message)
+  if (state.isWhole) return message ?? delta
+  const isRepeat = state.hasContent || state.tools.started
+  return delta ?? (isRepeat ? undefined : message)
 }
 
 /** False when a tool call outgrew its limit. */
@@ -123,15 +129,15 @@ function mapDelta(state: State, delta: JsonObject, emit: PartSink): boolean {
     state.hasContent = true
     emit({ type: 'reasoning', delta: reasoning })
   }
-  if (delta['reasoning_details'] !== undefined) {
-    state.details = mergeDetails(state.details, delta['reasoning_details'])
+  if (delta.reasoning_details !== undefined) {
+    state.details = mergeDetails(state.details, delta.reasoning_details)
   }
   emitText(state, text, emit)
   state.refusal += refusal
-  const calls = delta['tool_calls']
+  const calls = delta.tool_calls
   const list = Array.isArray(calls) ? calls : calls ? [calls] : []
   const pieces = list.map((call, position) => toPiece(call, position, list.length))
-  const legacy = legacyPiece(delta['function_call'])
+  const legacy = legacyPiece(delta.function_call)
   return [...pieces, legacy].every((piece) => piece === undefined || state.tools.add(piece))
 }
 
@@ -144,14 +150,14 @@ function emitText(state: State, delta: string, emit: PartSink): void {
 function toPiece(value: unknown, position: number, count: number): ToolPiece | undefined {
   const call = asObject(value)
   if (call === undefined) return undefined
-  const called = asObject(call['function'])
-  const custom = asObject(call['custom'])
+  const called = asObject(call.function)
+  const custom = asObject(call.custom)
   const isCustom = called === undefined && custom !== undefined
   return {
-    index: typeof call['index'] === 'number' ? call['index'] : undefined,
-    id: asText(call['id']),
-    name: asText(isCustom ? custom['name'] : called?.['name']),
-    text: argumentsOf(isCustom ? custom['input'] : called?.['arguments']),
+    index: typeof call.index === 'number' ? call.index : undefined,
+    id: asText(call.id),
+    name: asText(isCustom ? custom.name : called?.name),
+    text: argumentsOf(isCustom ? custom.input : called?.arguments),
     position,
     count,
     freeForm: isCustom,
@@ -161,8 +167,8 @@ function toPiece(value: unknown, position: number, count: number): ToolPiece | u
 /** The single call of the API before `tool_calls`; hosts that fill in every field send it empty. */
 function legacyPiece(value: unknown): ToolPiece | undefined {
   const call = asObject(value)
-  const name = asText(call?.['name'])
-  const text = argumentsOf(call?.['arguments'])
+  const name = asText(call?.name)
+  const text = argumentsOf(call?.arguments)
   if (name === undefined && text === '') return undefined
   return { index: -1, id: undefined, name, text, position: 0, count: 1, freeForm: false }
 }
@@ -174,10 +180,10 @@ function argumentsOf(value: unknown): string {
 }
 
 function firstChoice(chunk: JsonObject): JsonObject | undefined {
-  const choices = asArray(chunk['choices'])
+  const choices = asArray(chunk.choices)
   const first = asObject(choices[0])
-  if (first === undefined || (first['index'] ?? 0) === 0) return first
-  return choices.map(asObject).find((choice) => choice?.['index'] === 0)
+  if (first === undefined || (first.index ?? 0) === 0) return first
+  return choices.map(asObject).find((choice) => choice?.index === 0)
 }
 
 function reportsError(chunk: JsonObject): boolean {

@@ -20,7 +20,7 @@ export function mergeDetails(known: readonly JsonObject[], delta: unknown): read
 
 /** The details as a signature; undefined unless some of them are signed or encrypted. */
 export function detailsToSignature(details: readonly JsonObject[]): string | undefined {
-  const isOpaque = details.some((detail) => asText(detail['signature']) ?? asText(detail['data']))
+  const isOpaque = details.some((detail) => asText(detail.signature) ?? asText(detail.data))
   return isOpaque ? JSON.stringify(details) : undefined
 }
 
@@ -31,11 +31,9 @@ export function signatureToDetails(signature: string): readonly unknown[] | unde
 }
 
 function mergePiece(known: readonly JsonObject[], piece: JsonObject): readonly JsonObject[] {
-  const at = known.findLastIndex(
-    (block) => block['index'] === piece['index'] && block['type'] === piece['type'],
-  )
+  const at = known.findLastIndex((block) => block.index === piece.index && block.type === piece.type)
   const block = known[at]
-  if (block === undefined || piece['index'] === undefined) return [...known, piece]
+  if (block === undefined || piece.index === undefined) return [...known, piece]
   const grown: Record<string, unknown> = { ...block }
   for (const [key, value] of Object.entries(piece)) if (value !== null) grown[key] = value
   for (const key of GROWING) {

@@ -1,0 +1,107 @@
+import { TurnkeeperError } from '../errors.ts'
+import { noTelemetry } from '../telemetry/none.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { runAttempt, type Target } from './attempt.ts'
+import { createHttpClient, type HttpClient } from './http.ts'
+import { DIALECTS, type DialectName } from './protocols/dialects.ts'
+import type { ProtocolName } from './protocols/protocol.ts'
+import { PROTOCOLS } from './protocols/registry.ts'
+import type { Limits, Timeouts } from './types.ts'
+import type { Upstream } from './upstream.ts'
+
+export type UpstreamOptions = {
+  readonly protocol: ProtocolName
+  /** Default `generic`. */
+  readonly dialect?: DialectName
+  /** What the vendor's own SDK takes: with `/v1` for OpenAI-style servers. A query is kept. */
+  readonly baseUrl: string
+  /** Path after the base URL, instead of the protocol's own. */
+  readonly endpoint?: string
+  readonly apiKey?: string
+  readonly model: string
+  /** `provider/model`. Default: host of the base URL and model. */
+  readonly route?: string
+  /** Name of the provider. Default: host of the base URL. */
+  readonly provider?: string
+  /** Whether event streams are asked for. Default true. */
+  readonly stream?: boolean
+  /** Sent with every request, instead of ours where the names are equal. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly timeouts?: Partial<Timeouts>
+  readonly limits?: Partial<Limits>
+  /** Shared connections; closed by who made them. Default: a client of its own that is never closed. */
+  readonly http?: HttpClient
+  readonly telemetry?: Telemetry
+}
+
+/** 10 s to connect, 60 s to the headers and between contents, 30 s of silence, 10 min in all. */
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  connectMs: 10_000,
+  headersMs: 60_000,
+  firstContentMs: 60_000,
+  idleMs: 30_000,
+  totalMs: 600_000,
+}
+
+/** 4 MB of body, 1 MB of one event, 256 KB of arguments of one tool call. */
+export const DEFAULT_LIMITS: Limits = {
+  bodyBytes: 4_194_304,
+  eventBytes: 1_048_576,
+  toolArgumentBytes: 262_144,
+}
+
+/** One route. Throws `config/invalid_config` for options that cannot work; makes no connection yet. */
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const target = toTarget(options)
+  return {
+    route: target.route,
+    attempt: (request, emit, attemptOptions) => runAttempt(target, request, emit, attemptOptions),
+  }
+}
+
+function toTarget(options: UpstreamOptions): Target {
+  const { dialect = 'generic', apiKey, model, stream = true, headers = {}, telemetry = noTelemetry } = options
+  const protocol = known('protocol', options.protocol, PROTOCOLS)
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+  const url = endpointUrl(options.baseUrl, options.endpoint ?? protocol.path)
+  const { provider = url.hostname } = options
+  return {
+    protocol,
+    dialect: known('dialect', dialect, DIALECTS),
+    url,
+    model,
+    provider,
+    route: options.route ?? `${provider}/${model}`,
+    ...(apiKey !== undefined && apiKey !== '' && { apiKey }),
+    stream,
+    headers: lowerCased(headers),
+    timeouts,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    http: options.http ?? createHttpClient({ connectMs: timeouts.connectMs }),
+    telemetry,
+  }
+}
+
+function known<T>(what: string, name: string, table: Readonly<Record<string, T>>): T {
+  const found = Object.hasOwn(table, name) ? table[name] : undefined
+  if (found !== undefined) return found
+  const names = Object.keys(table).join(', ')
+  throw new TurnkeeperError(
+    'invalid_config',
+    `unknown ${what} ${JSON.stringify(name)}: expected one of ${names}`,
+  )
+}
+
+/** The base URL with `path` after its own path and before its query. */
+function endpointUrl(baseUrl: string, path: string): URL {
+  if (!URL.canParse(baseUrl) || !/^https?:/i.test(baseUrl)) {
+    throw new TurnkeeperError('invalid_config', 'baseUrl must be an absolute http or https URL')
+  }
+  const url = new URL(baseUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`
+  return url
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}

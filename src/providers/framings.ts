@@ -1,0 +1,160 @@
+/** How the bytes of each kind of body become events of a mapper. */
+
+import { TurnkeeperError } from '../errors.ts'
+import { createLineReader } from './lines.ts'
+import { parseJson } from './narrow.ts'
+import type { AnswerMapper, Mapped } from './protocols/protocol.ts'
+import { createSseReader } from './sse.ts'
+import type { Limits } from './types.ts'
+import type { ContentKind } from './upstream.ts'
+
+/** Reads one kind of body. */
+export type Framing = { push(chunk: Uint8Array): void; end(): void }
+
+/** What a framing may do with what it reads. */
+export type Reading = {
+  readonly mapper: AnswerMapper
+  readonly status: number
+  /** Bytes came, be they only comments and white space. */
+  readonly sawBytes: boolean
+  readonly limits: Limits
+  readonly kind: ContentKind
+  /** An event was mapped. */
+  take(mapped: Mapped): void
+  /** The answer is over; `marked`: by its end marker. */
+  finish(marked: boolean): void
+  fail(error: TurnkeeperError): void
+}
+
+/** The framing for what the gate found. */
+export function openBody(reading: Reading): Framing {
+  const { kind, status, limits, fail } = reading
+  switch (kind) {
+    case 'sse':
+      return sseBody(reading)
+    case 'ndjson':
+      return linesBody(reading)
+    case 'json':
+      return wholeBody(limits.bodyBytes, (text) => readJson(text, reading))
+    case 'empty':
+      return { push: () => {}, end: () => fail(reading.sawBytes ? truncated() : emptyBody(status)) }
+    default:
+      fail(notAnAnswer(kind, status))
+      return { push: () => {}, end: () => {} }
+  }
+}
+
+function sseBody({ mapper, limits, status, take, finish, fail }: Reading): Framing {
+  let isEnding = false
+  let sawEvent = false
+  let sawStray = false
+
+  const onEvent = (data: string, name: string | undefined): void => {
+    if (data.trim() === '') return
+    sawEvent = true
+    if (data.trim() === '[DONE]') return finish(true)
+    const json = parseJson(data)
+    if (json !== undefined) return take(mapper.event(json.value, name))
+    const error = new TurnkeeperError('sse_parse', 'an event of the stream is not JSON', { status })
+    fail(isEnding ? truncated() : error)
+  }
+  const onStrayLine = (line: string): void => {
+    sawStray = true
+    const [, failure] = /^error:\s*(.*)$/s.exec(line) ?? []
+    if (failure !== undefined)
+      return take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
+    if (/^\s*<(!doctype|html)/i.test(line)) return fail(notAnAnswer('html', status))
+    const json = line.startsWith('{') ? parseJson(line) : undefined
+    if (json !== undefined) take(mapper.event(json.value, undefined))
+  }
+  const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
+
+  const reader = createSseReader({ onEvent, onStrayLine, onOverflow }, limits)
+  return {
+    push: reader.push,
+    end() {
+      isEnding = true
+      reader.end()
+      if (sawStray && !sawEvent) fail(notAnAnswer('other', status))
+      finish(false)
+    },
+  }
+}
+
+function linesBody({ mapper, limits, status, take, finish, fail }: Reading): Framing {
+  let isEnding = false
+  const onLine = (line: string): void => {
+    const json = parseJson(line)
+    if (json !== undefined) return take(mapper.event(json.value, undefined))
+    const error = new TurnkeeperError('non_json', 'a line of the stream is not JSON', { status })
+    fail(isEnding ? truncated() : error)
+  }
+  const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
+  const reader = createLineReader({ onLine, onOverflow }, { lineBytes: limits.eventBytes })
+  return {
+    push: reader.push,
+    end() {
+      isEnding = true
+      reader.end()
+      finish(false)
+    },
+  }
+}
+
+/** Keeps the first `maxBytes` and hands them on as text at the end. */
+export function wholeBody(maxBytes: number, onText: (text: string) => void): Framing {
+  const chunks: Uint8Array[] = []
+  let sizeBytes = 0
+  return {
+    push(chunk) {
+      if (sizeBytes < maxBytes) chunks.push(chunk)
+      sizeBytes += chunk.length
+    },
+    end: () => onText(new TextDecoder().decode(Buffer.concat(chunks))),
+  }
+}
+
+/** One JSON value, or several with a line each, as some hosts answer a stream request. */
+function readJson(text: string, { mapper, status, take, finish, fail }: Reading): void {
+  const json = parseJson(text)
+  if (json !== undefined) {
+    take(mapper.body(json.value))
+    return finish(true)
+  }
+  const values = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [parseJson(line)]))
+  if (values.some((value) => value === undefined)) {
+    const isCut = !/[\]}]\s*$/.test(text)
+    return fail(isCut ? truncated() : new TurnkeeperError('non_json', 'the body is not JSON', { status }))
+  }
+  for (const value of values) take(mapper.event(value?.value, undefined))
+  finish(false)
+}
+
+/** A body that ended before its answer did. */
+export function truncated(): TurnkeeperError {
+  return new TurnkeeperError('truncated_stream', 'the response ended before the answer did')
+}
+
+function emptyBody(status: number): TurnkeeperError {
+  return new TurnkeeperError('empty_body', `the upstream answered ${status} with an empty body`, { status })
+}
+
+function oversizedEvent(eventBytes: number, status: number): TurnkeeperError {
+  return new TurnkeeperError('server_error', `an event of the stream exceeds ${eventBytes} bytes`, { status })
+}
+
+function notAnAnswer(kind: ContentKind, status: number): TurnkeeperError {
+  if (kind === 'html') {
+    return new TurnkeeperError('html_payload', `the upstream answered ${status} with an HTML page`, {
+      status,
+    })
+  }
+  if (kind === 'binary') {
+    return new TurnkeeperError('binary_payload', `the upstream answered ${status} with binary data`, {
+      status,
+    })
+  }
+  return new TurnkeeperError('non_json', `the upstream answered ${status} with neither JSON nor events`, {
+    status,
+  })
+}
