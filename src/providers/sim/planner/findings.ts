@@ -68,7 +68,11 @@ function toCounted(call: CompletedCall): FileFacts {
 function toRead(call: CompletedCall): FileFacts {
   const text = contentIn(call.result)
   const opening = text.split('\n').find((line) => /\w/.test(line))
-  return { path: targetOf(call.input) ?? '', lines: countLines(text), opening: oneLine(opening ?? '') }
+  return {
+    path: targetOf(call.input) ?? '',
+    lines: countLines(text),
+    opening: oneLine((opening ?? '').replace(/^[\s/*#>-]+/, '')),
+  }
 }
 
 /** A count is believed before the length of a text that may have been cut. */

@@ -8,6 +8,9 @@ import { isOfKind, unique } from './task.ts'
 /** Names of files in a sentence, at most. */
 const MOST_NAMES = 12
 
+/** Files whose lengths are told one by one, at most. */
+const MOST_COMPARED = 4
+
 /** What was found, in sentences; empty if nothing was. */
 export function report(situation: Situation): string {
   return [
@@ -48,7 +51,10 @@ function measureSentences(situation: Situation): readonly string[] {
   const superlative = /\b(shortest|smallest)\b/i.test(task.question) ? 'shortest' : 'longest'
   const part = measured.length < wanted ? `Of the ${measured.length} that I measured, the` : 'The'
   const total = measured.reduce((sum, { lines }) => sum + (lines ?? 0), 0)
+  const each =
+    measured.length > MOST_COMPARED ? [] : measured.map((file) => `${file.path} has ${lineCount(file)}.`)
   return [
+    ...each,
     `${part} ${superlative} is ${extreme.path} with ${lineCount(extreme)}.`,
     ...(/\b(total|together|altogether|sum|how many lines)\b/i.test(task.question)
       ? [`Together they have ${total} lines.`]
@@ -71,14 +77,18 @@ function searchSentences({ findings }: Situation): readonly string[] {
 }
 
 function otherSentences({ findings }: Situation): readonly string[] {
-  return findings.others.map(({ name, result }) => `${name} says: ${oneLine(result)}`)
+  return findings.others.map(({ name, result }) => sentence(`${name} says: ${oneLine(result)}`))
 }
 
 function failureSentences({ findings }: Situation): readonly string[] {
   return findings.failures.map(({ name, input, reason }) => {
     const about = targetOf(input) ?? termOf(input)
-    return `${name} failed${about === undefined ? '' : ` for ${about}`}: ${reason}`
+    return sentence(`${name} failed${about === undefined ? '' : ` for ${about}`}: ${reason}`)
   })
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function isUnder(path: string, directory: string): boolean {

@@ -74,13 +74,14 @@ function filesWork(situation: Situation): readonly PlannedCall[] {
   ]
 }
 
-function directoriesToList({ task, findings }: Situation): readonly string[] {
-  const { list, measure, read } = task.wants
+function directoriesToList({ task, tools, findings }: Situation): readonly string[] {
+  const { list, measure, read, search } = task.wants
+  if (search && !measure && tools.search !== undefined) return []
   const unclear = list && task.files.length === 0 && task.directories.length === 0
   const asked = list || measure || read ? task.directories : []
   const deep = /\b(under|all|every|recursive\w*|whole|tree|repository)\b/i.test(task.question)
   const below = deep ? findings.listings.flatMap((listing) => listing.directories) : []
-  return [...(unclear && !task.wants.search && aboutFiles(task) ? ['.'] : asked), ...below]
+  return [...(unclear && aboutFiles(task) ? ['.'] : asked), ...below]
 }
 
 function aboutFiles(task: Task): boolean {

@@ -93,12 +93,22 @@ function readPaths(question: string): readonly string[] {
   const paths = tokens.filter(
     (token) => (looksLikePath(token) || token === '.') && !/^(and\/or|either\/or)$/i.test(token),
   )
-  const spoken = [
-    /\b(?:folder|directory)\s+[`"']?([\w./-]+)/gi,
+  return paths.length > 0 ? unique(paths) : spokenPaths(question)
+}
+
+/** Directories that are named without a slash: `the docs folder`, `folder docs`, `under docs`. */
+function spokenPaths(question: string): readonly string[] {
+  const patterns = [
     /[`"']?([\w./-]+)[`"']?\s+(?:folder|directory)\b/gi,
+    /\b(?:folder|directory)\s+[`"']?([\w./-]+)/gi,
     /\b(?:under|inside|within)\s+[`"']?([a-z][\w.-]*)/g,
-  ].flatMap((pattern) => [...question.matchAll(pattern)].map((match) => trimPath(match[1] ?? '')))
-  return unique([...paths, ...spoken.filter((word) => word !== '' && !ARTICLES.test(word))])
+  ]
+  const found = patterns.map((pattern) =>
+    [...question.matchAll(pattern)]
+      .map((match) => trimPath(match[1] ?? ''))
+      .filter((word) => word !== '' && !ARTICLES.test(word)),
+  )
+  return unique(found.find((words) => words.length > 0) ?? [])
 }
 
 const ARTICLES =
