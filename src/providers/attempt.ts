@@ -7,19 +7,19 @@
 
 import { randomUUID } from 'node:crypto'
 
-import { TurnkeeperError, toTurnkeeperError, withDetails } from '../errors.ts'
+import { TurnkeeperError, toTurnkeeperError } from '../errors.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { createCollector } from './collect.ts'
+import { startRecord } from './attempt-record.ts'
 import { type ByteSink, createDecoder, type Decoder } from './content-encoding.ts'
 import { type DeadlineReason, startDeadlines } from './deadlines.ts'
+import type { ExcerptOptions } from './excerpt.ts'
 import type { Exchange, HttpClient, HttpRequest } from './http.ts'
 import type { Dialect } from './protocols/dialects.ts'
-import type { AnswerMapper, Protocol } from './protocols/protocol.ts'
-import { requestIdOf } from './request-id.ts'
+import type { Protocol } from './protocols/protocol.ts'
 import { type BodyReader, type BodyVerdict, createBodyReader } from './response-body.ts'
 import { headerOf } from './retry-after.ts'
 import type { Limits, ModelRequest, PartSink, StreamPart, Timeouts } from './types.ts'
-import type { AttemptOptions, AttemptReport, ResponseHeaders } from './upstream.ts'
+import type { AttemptOptions, AttemptReport } from './upstream.ts'
 
 /** What stays the same for all attempts on a route. */
 export type Target = {
@@ -39,7 +39,6 @@ export type Target = {
   readonly telemetry: Telemetry
 }
 
-const EXCERPT_BYTES = 2048
 /** How long a connection may linger after the end marker to become reusable. */
 const DRAIN_MS = 250
 
@@ -65,17 +64,8 @@ export async function runAttempt(
   })
 }
 
-/** Everything that changes during an attempt. */
-type Progress = {
-  phase: AttemptReport['phase']
-  status: number | undefined
-  responseHeaders: ResponseHeaders | undefined
-  requestId: string | undefined
-  headersMs: number | undefined
-  firstContentMs: number | undefined
-  excerpt: Uint8Array[]
-  excerptBytes: number
-}
+/** The two ways in which a body is read: as it comes, or with its content encoding undone. */
+type Inlet = Pick<Decoder, 'push' | 'end'>
 
 function attempt(
   target: Target,
@@ -83,21 +73,9 @@ function attempt(
   emit: PartSink,
   options: AttemptOptions,
 ): Promise<AttemptReport> {
-  const { protocol, dialect, model, route, provider, limits, timeouts, http } = target
-  const { signal, onBytes, apiKey = target.apiKey, stream: streamed = target.stream } = options
-  const startedAt = performance.now()
-  const elapsed = (): number => performance.now() - startedAt
-  const collector = createCollector(route)
-  const progress: Progress = {
-    phase: 'before_headers',
-    status: undefined,
-    responseHeaders: undefined,
-    requestId: undefined,
-    headersMs: undefined,
-    firstContentMs: undefined,
-    excerpt: [],
-    excerptBytes: 0,
-  }
+  const { protocol, route, provider, limits, timeouts, http } = target
+  const { signal, onBytes, stream: streamed = target.stream } = options
+  const record = startRecord({ route, provider, streamed })
 
   return new Promise((resolve) => {
     let exchange: Exchange | undefined
@@ -106,31 +84,6 @@ function attempt(
     let drainTimer: NodeJS.Timeout | undefined
     let isSettled = false
 
-    const pass: PartSink = (part) => {
-      collector.add(part)
-      emit(part)
-    }
-    const onPart: PartSink = (part) => {
-      if (isContent(part)) {
-        deadlines.content()
-        progress.firstContentMs ??= elapsed()
-      }
-      if (progress.phase !== 'after_content') {
-        progress.phase = 'after_content'
-        pass({
-          type: 'start',
-          requestId: progress.requestId ?? mapper.responseId,
-          model: mapper.model,
-          route,
-        })
-      }
-      pass(part)
-    }
-    const mapper: AnswerMapper = protocol.createMapper(onPart, {
-      toolArgumentBytes: limits.toolArgumentBytes,
-      newId: () => `call_${randomUUID()}`,
-    })
-
     const settle = (error?: TurnkeeperError): void => {
       if (isSettled) return
       isSettled = true
@@ -138,46 +91,12 @@ function attempt(
       signal?.removeEventListener('abort', onAbort)
       decoder?.close()
       if (error) exchange?.abort()
-      resolve(toReport(error))
+      else drainTimer = setTimeout(() => exchange?.abort(), DRAIN_MS).unref()
+      const idleMs = deadlines.longestSilenceMs
+      resolve(record.toReport({ error, contentKind: body?.kind, idleMs }))
     }
-    const toReport = (error: TurnkeeperError | undefined): AttemptReport => {
-      const { status, responseHeaders, requestId, headersMs, firstContentMs } = progress
-      const answer = collector.answer()
-      const details = {
-        provider,
-        route,
-        partial: answer,
-        ...(status !== undefined && { status }),
-        ...(requestId !== undefined && { requestId }),
-      }
-      return {
-        route,
-        outcome: error === undefined ? 'ok' : error.reason === 'cancelled' ? 'cancelled' : 'failed',
-        ...(error && { error: withDetails(error, details) }),
-        phase: progress.phase,
-        streamed,
-        ...(status !== undefined && { status }),
-        ...(body?.kind && { contentKind: body.kind }),
-        ...(requestId !== undefined && { requestId }),
-        ...(responseHeaders && { responseHeaders }),
-        ...(progress.excerptBytes > 0 && { excerpt: Buffer.concat(progress.excerpt) }),
-        usage: answer.usage,
-        durationMs: elapsed(),
-        ...(headersMs !== undefined && { headersMs }),
-        ...(firstContentMs !== undefined && { timeToFirstContentMs: firstContentMs }),
-        idleMs: deadlines.longestSilenceMs,
-      }
-    }
-    const settleWith = (verdict: BodyVerdict): void => {
-      if (verdict.type === 'failed') return settle(verdict.error)
-      settle()
-      drainTimer = setTimeout(() => exchange?.abort(), DRAIN_MS).unref()
-    }
-    const breakOff = (error: TurnkeeperError): void => {
-      if (isSettled) return
-      const verdict: BodyVerdict = guard(() => body?.breakOff(error)) ?? { type: 'failed', error }
-      settleWith(verdict)
-      exchange?.abort()
+    const settleWith = (verdict: BodyVerdict | undefined): void => {
+      if (verdict) settle(verdict.type === 'failed' ? verdict.error : undefined)
     }
     /** A fault of ours, or of the caller's sink, ends the attempt instead of the process. */
     const guard = <T>(work: () => T): T | undefined => {
@@ -188,106 +107,105 @@ function attempt(
         return undefined
       }
     }
-    const onAbort = (): void => settle(cancelled())
+    const breakOff = (error: TurnkeeperError): void => {
+      if (isSettled) return
+      settleWith(guard(() => (body ? body.breakOff(error) : { type: 'failed', error })))
+      exchange?.abort()
+    }
+    const onAbort = (): void => settle(new TurnkeeperError('cancelled', 'the model call was cancelled'))
     const onExpire = (reason: DeadlineReason, afterMs: number): void => breakOff(expired(reason, afterMs))
     const deadlines = startDeadlines({ timeouts, now: () => performance.now(), onExpire })
 
+    const pass = (part: StreamPart): void => {
+      record.part(part)
+      emit(part)
+    }
+    const onPart = (part: StreamPart): void => {
+      if (isContent(part)) deadlines.content()
+      if (!record.isCommitted) {
+        pass({ type: 'start', requestId: record.requestId ?? mapper.responseId, model: mapper.model, route })
+      }
+      pass(part)
+    }
+    const newId = (): string => `call_${randomUUID()}`
+    const mapper = protocol.createMapper(onPart, { toolArgumentBytes: limits.toolArgumentBytes, newId })
+
     const plain: ByteSink = {
       push(chunk) {
-        if (isSettled || body === undefined) return
-        keepExcerpt(progress, chunk)
+        if (isSettled) return
+        record.bytes(chunk)
         onBytes?.(chunk)
-        const verdict = guard(() => body?.push(chunk))
-        if (verdict) settleWith(verdict)
-        else if (mapper.finished) deadlines.finished()
+        settleWith(guard(() => body?.push(chunk)))
+        if (!isSettled && mapper.finished) deadlines.finished()
       },
       end() {
-        const verdict = isSettled ? undefined : guard(() => body?.end())
-        if (verdict) settleWith(verdict)
+        if (!isSettled) settleWith(guard(() => body?.end()))
         clearTimeout(drainTimer)
       },
       fail: breakOff,
     }
+    let inlet: Inlet = plain
 
-    if (signal?.aborted) return settle(cancelled())
-    const built = guard(() =>
-      toHttpRequest(target, protocol.buildRequest(request, { model, stream: streamed, dialect }), {
-        apiKey,
-        streamed,
-      }),
-    )
+    if (signal?.aborted) return onAbort()
+    const built = guard(() => toHttpRequest(target, request, options))
     if (built === undefined) return
     signal?.addEventListener('abort', onAbort, { once: true })
-    exchange = http.send(built, {
+    exchange = http.send(built.http, {
       onSent: deadlines.sent,
       onHeaders(status, headers) {
         deadlines.headers()
-        progress.phase = 'before_content'
-        progress.status = status
-        progress.responseHeaders = headers
-        progress.requestId = requestIdOf(headers)
-        progress.headersMs = elapsed()
+        record.headers(status, headers)
+        const { framing } = protocol
+        const { excerpt } = built
         body = createBodyReader({
           status,
           headers,
           mapper,
-          framing: protocol.framing,
+          framing,
           streamed,
           limits,
-          excerpt: { secrets: apiKey === undefined ? [] : [apiKey], sent: built.body },
+          excerpt,
           now: Date.now,
         })
         decoder = createDecoder(headerOf(headers, 'content-encoding'), plain)
+        inlet = decoder ?? plain
       },
       onData(chunk) {
         deadlines.bytes()
-        if (decoder !== undefined) decoder.push(chunk)
-        else plain.push(chunk)
+        inlet.push(chunk)
       },
-      onEnd() {
-        clearTimeout(drainTimer)
-        if (decoder !== undefined) decoder.end()
-        else plain.end()
-      },
+      onEnd: () => inlet.end(),
       onError: breakOff,
     })
   })
 }
 
-function toHttpRequest(
-  { protocol, url, headers }: Target,
-  body: unknown,
-  { apiKey, streamed }: { readonly apiKey: string | undefined; readonly streamed: boolean },
-): HttpRequest {
+type BuiltRequest = { readonly http: HttpRequest; readonly excerpt: ExcerptOptions }
+
+function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOptions): BuiltRequest {
+  const { protocol, dialect, model, url, headers } = target
+  const { apiKey = target.apiKey, stream = target.stream } = options
+  const body = JSON.stringify(protocol.buildRequest(request, { model, stream, dialect }))
   return {
-    url,
-    headers: {
-      accept: `${streamed ? 'text/event-stream' : 'application/json'}; charset=utf-8`,
-      'accept-encoding': 'identity',
-      'content-type': 'application/json; charset=utf-8',
-      'user-agent': 'turnkeeper',
-      ...(apiKey !== undefined && protocol.authHeaders(apiKey)),
-      ...headers,
+    http: {
+      url,
+      headers: {
+        accept: `${stream ? 'text/event-stream' : 'application/json'}; charset=utf-8`,
+        'accept-encoding': 'identity',
+        'content-type': 'application/json; charset=utf-8',
+        'user-agent': 'turnkeeper',
+        ...(apiKey !== undefined && protocol.authHeaders(apiKey)),
+        ...headers,
+      },
+      body,
     },
-    body: JSON.stringify(body),
+    excerpt: { secrets: apiKey === undefined ? [] : [apiKey], sent: body },
   }
 }
 
 /** Content moves the commit point and the first-content timer; usage and endings do not. */
 function isContent({ type }: StreamPart): boolean {
   return type === 'text' || type === 'reasoning' || type === 'tool_call_delta' || type === 'tool_call'
-}
-
-function keepExcerpt(progress: Progress, chunk: Uint8Array): void {
-  const free = EXCERPT_BYTES - progress.excerptBytes
-  if (free <= 0) return
-  const kept = chunk.slice(0, free)
-  progress.excerpt.push(kept)
-  progress.excerptBytes += kept.length
-}
-
-function cancelled(): TurnkeeperError {
-  return new TurnkeeperError('cancelled', 'the model call was cancelled')
 }
 
 const EXPIRED: Readonly<Record<DeadlineReason, string>> = {

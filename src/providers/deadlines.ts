@@ -66,10 +66,12 @@ export function startDeadlines({ timeouts, now, onExpire }: DeadlineOptions): De
   const look = (): void => {
     armedFor = Number.POSITIVE_INFINITY
     const [reason, at, afterMs] = next()
-    if (now() < at) return arm()
-    noteSilence()
-    stop()
-    onExpire(reason, afterMs)
+    if (now() < at) arm()
+    else {
+      noteSilence()
+      stop()
+      onExpire(reason, afterMs)
+    }
   }
   const noteSilence = (): void => {
     if (lastByteAt !== undefined) longestSilenceMs = Math.max(longestSilenceMs, now() - lastByteAt)

@@ -52,20 +52,20 @@ function sseBody({ mapper, limits, status, take, finish, fail }: Reading): Frami
   const onEvent = (data: string, name: string | undefined): void => {
     if (data.trim() === '') return
     sawEvent = true
-    if (data.trim() === '[DONE]') return finish(true)
-    const json = parseJson(data)
-    if (json !== undefined) return take(mapper.event(json.value, name))
-    const error = new TurnkeeperError('sse_parse', 'an event of the stream is not JSON', { status })
-    fail(isEnding ? truncated() : error)
+    const isEnd = data.trim() === '[DONE]'
+    const json = isEnd ? undefined : parseJson(data)
+    if (isEnd) finish(true)
+    else if (json !== undefined) take(mapper.event(json.value, name))
+    else if (isEnding) fail(truncated())
+    else fail(new TurnkeeperError('sse_parse', 'an event of the stream is not JSON', { status }))
   }
   const onStrayLine = (line: string): void => {
     sawStray = true
     const [, failure] = /^error:\s*(.*)$/s.exec(line) ?? []
-    if (failure !== undefined)
-      return take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
-    if (/^\s*<(!doctype|html)/i.test(line)) return fail(notAnAnswer('html', status))
     const json = line.startsWith('{') ? parseJson(line) : undefined
-    if (json !== undefined) take(mapper.event(json.value, undefined))
+    if (failure !== undefined) take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
+    else if (/^\s*<(!doctype|html)/i.test(line)) fail(notAnAnswer('html', status))
+    else if (json !== undefined) take(mapper.event(json.value, undefined))
   }
   const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
 
@@ -85,9 +85,9 @@ function linesBody({ mapper, limits, status, take, finish, fail }: Reading): Fra
   let isEnding = false
   const onLine = (line: string): void => {
     const json = parseJson(line)
-    if (json !== undefined) return take(mapper.event(json.value, undefined))
-    const error = new TurnkeeperError('non_json', 'a line of the stream is not JSON', { status })
-    fail(isEnding ? truncated() : error)
+    if (json !== undefined) take(mapper.event(json.value, undefined))
+    else if (isEnding) fail(truncated())
+    else fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON', { status }))
   }
   const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
   const reader = createLineReader({ onLine, onOverflow }, { lineBytes: limits.eventBytes })
@@ -119,15 +119,16 @@ function readJson(text: string, { mapper, status, take, finish, fail }: Reading)
   const json = parseJson(text)
   if (json !== undefined) {
     take(mapper.body(json.value))
-    return finish(true)
+    finish(true)
+    return
   }
-  const values = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [parseJson(line)]))
-  if (values.some((value) => value === undefined)) {
-    const isCut = !/[\]}]\s*$/.test(text)
-    return fail(isCut ? truncated() : new TurnkeeperError('non_json', 'the body is not JSON', { status }))
-  }
-  for (const value of values) take(mapper.event(value?.value, undefined))
-  finish(false)
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const values = lines.map(parseJson).filter((value) => value !== undefined)
+  if (values.length === lines.length) {
+    for (const { value } of values) take(mapper.event(value, undefined))
+    finish(false)
+  } else if (/[\]}]\s*$/.test(text)) fail(new TurnkeeperError('non_json', 'the body is not JSON', { status }))
+  else fail(truncated())
 }
 
 /** A body that ended before its answer did. */

@@ -111,7 +111,8 @@ export function createBodyReader(options: BodyOptions): BodyReader {
       return verdict ?? { type: 'failed', error: truncated() }
     },
     breakOff(error) {
-      if (mapper.finished) finish(false)
+      // A torn last event shows that more was to come than the end marker.
+      if (mapper.finished) body?.end()
       fail(error)
       return verdict!
     },

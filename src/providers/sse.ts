@@ -50,7 +50,10 @@ export function createSseReader(sink: SseSink, { eventBytes }: { readonly eventB
   }
   const feed = (text: string): void => {
     const end = endOfLastLine(text)
-    if (end === 0) return hold(text)
+    if (end === 0) {
+      hold(text)
+      return
+    }
     const lines = text.slice(0, end)
     const whole = held.length === 0 ? lines : held.join('') + lines
     held = []
