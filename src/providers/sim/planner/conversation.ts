@@ -57,7 +57,7 @@ function completed(call: ToolCall, messages: readonly Message[]): CompletedCall 
 
 /** Most wire formats have no mark for a failed tool: then the text has to tell. */
 function looksFailed(result: string): boolean {
-  if (/^\s*(error|failed|failure|exception)\b/i.test(result)) return true
+  if (/^\s*(\w*(error|failure|exception)\s*:|failed to\b)/i.test(result)) return true
   if (result.length < 400 && /\b(ENOENT|EACCES|EISDIR|ENOTDIR)\b|^tool\/\w+/.test(result)) return true
   const parsed = parseJson(result)
   return isObject(parsed) && parsed.error !== undefined && parsed.error !== null
