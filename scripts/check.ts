@@ -1,0 +1,31 @@
+/** `npm run check`: format, lint, types, architecture and unit tests, each named with its time. */
+
+import { spawnSync } from 'node:child_process'
+
+const steps: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
+  ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
+  ['types', 'tsc', '-p', '.'],
+  [
+    'architecture and unit tests',
+    'vitest',
+    'run',
+    '--reporter=dot',
+    '--exclude=test/integration/**',
+    '--exclude=test/acceptance/**',
+  ],
+]
+
+for (const [name, command, ...args] of steps) {
+  const started = performance.now()
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, FORCE_COLOR: '0' },
+  })
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  if (status !== 0) {
+    console.error(`${stdout}\n${stderr}`)
+    console.error(`✗ ${name} (${seconds} s)`)
+    process.exit(1)
+  }
+  console.log(`✓ ${name} (${seconds} s)`)
+}
