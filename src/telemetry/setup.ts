@@ -6,10 +6,15 @@
 import { context, type Meter, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import {
+  AggregationTemporality,
+  InstrumentType,
+  MeterProvider,
+  MetricReader,
+} from '@opentelemetry/sdk-metrics'
 import {
   BatchSpanProcessor,
   ParentBasedSampler,
@@ -74,15 +79,45 @@ export type Metering = {
 
 /** Metrics that are kept in memory until somebody asks for the page. */
 export function setUpMetrics(identity: Identity): Metering {
-  const reader = new PrometheusExporter({ preventServerStart: true })
+  const reader = new PageReader()
   const provider = new MeterProvider({ resource: resourceOf(identity), readers: [reader] })
   // no scope labels: they contain our version, and with it every series would end at each release
   const serializer = new PrometheusSerializer('', false, undefined, false, true)
   return {
     meter: provider.getMeter(SCOPE, identity.version),
-    page: async () => serializer.serialize((await reader.collect()).resourceMetrics),
+    page: shareRunning(async () => serializer.serialize((await reader.collect()).resourceMetrics)),
     close: () => provider.shutdown(),
   }
+}
+
+/** One collection at a time: of two at once, the SDK would give the gauges to the first alone. */
+function shareRunning(collect: () => Promise<string>): () => Promise<string> {
+  let running: Promise<string> | undefined
+  return () => {
+    running ??= collect().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+}
+
+/**
+ * Collects when asked. The exporter's own reader is cumulative in gauges too, and so shows a series that is no
+ * longer observed at its last value for ever; here it ends. (The SDK wants a reader to extend its class.)
+ */
+class PageReader extends MetricReader {
+  constructor() {
+    super({
+      aggregationTemporalitySelector: (instrument) =>
+        instrument === InstrumentType.OBSERVABLE_GAUGE
+          ? AggregationTemporality.DELTA
+          : AggregationTemporality.CUMULATIVE,
+    })
+  }
+
+  protected override async onForceFlush(): Promise<void> {}
+
+  protected override async onShutdown(): Promise<void> {}
 }
 
 /**

@@ -1,0 +1,54 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export type ReceivedSpan = {
+  readonly name: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly kind: number
+  readonly attributes: readonly { readonly key: string; readonly value: Record<string, unknown> }[]
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[]
+  readonly events?: readonly { readonly name: string }[]
+  readonly status: { readonly code?: number; readonly message?: string }
+}
+
+type Batch = {
+  resourceSpans: {
+    resource: { attributes: { key: string; value: { stringValue: string } }[] }
+    scopeSpans: { spans: ReceivedSpan[] }[]
+  }[]
+}
+
+/** A real OTLP/HTTP receiver that keeps the spans it is sent, whatever status it answers. */
+export async function createOtlpReceiver({ status = 200 } = {}) {
+  const paths: string[] = []
+  const batches: Batch[] = []
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    paths.push(request.url ?? '')
+    batches.push(JSON.parse(Buffer.concat(chunks).toString()))
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const resources = () => batches.flatMap(({ resourceSpans }) => resourceSpans)
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    paths,
+    raw: () => JSON.stringify(batches),
+    spans: () => resources().flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+    resource: () =>
+      Object.fromEntries(
+        resources().flatMap(({ resource }) =>
+          resource.attributes.map(({ key, value }) => [key, value.stringValue]),
+        ),
+      ),
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
