@@ -1,0 +1,233 @@
+/**
+ * A worker: takes wake-ups, runs turns, and leaves without losing one.
+ *
+ *   starting → working → leaving (no new turn, no new step; turns are handed back) → closed
+ *
+ * K1. A worker is known to the fleet before it takes its first wake-up.
+ * K2. While leaving, running steps have a grace of 20 s; what is not done by then is given up and goes on elsewhere.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Config } from '../config/config.ts'
+import { secretValues } from '../config/describe.ts'
+import { loadConfig } from '../config/load.ts'
+import { packageVersion } from '../config/version.ts'
+import { TurnkeeperError } from '../errors.ts'
+import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
+import { openBackend, type QueueBackend } from '../queue/backend.ts'
+import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
+import { startReconciler } from '../queue/reconciler.ts'
+import { closeRedis, connectRedis } from '../redis/connection.ts'
+import type { RedisOrigin } from '../redis/embedded.ts'
+import { globalKeys } from '../redis/keys.ts'
+import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
+import type { Agent } from './agent.ts'
+import { loadAgents } from './load-agents.ts'
+import type { CallModel } from './turn-context.ts'
+import { createWakeHandler } from './wake-handler.ts'
+
+export type WorkerOptions = {
+  /** Path of a YAML file, or the configuration itself; default `turnkeeper.config.yaml`. */
+  readonly config?: string | object
+  /** A list, or the path of a module whose default export is one; default: what the configuration names. */
+  readonly agents?: readonly Agent[] | string
+  /** Turns run at once; default: what the configuration says (50). */
+  readonly concurrency?: number
+}
+
+export type Worker = {
+  /** Host, process id and a random part: stands in `turn.started`. */
+  readonly id: string
+  readonly redis: RedisOrigin
+  readonly metricsUrl: string | undefined
+  /** Resolves when the worker is closed; an abort of `signal` closes it. */
+  run(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /** Stops taking turns, hands running ones back at their next step, and resolves when all is closed. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+const GRACE_MS = 20_000
+const REGISTER_MS = 5_000
+const REGISTERED_FOR_MS = 15_000
+
+/**
+ * Starts a worker; it works from the moment at which this resolves.
+ * @throws TurnkeeperError of category `config`, or `queue/redis_unavailable`.
+ */
+export async function createWorker(options: WorkerOptions = {}): Promise<Worker> {
+  return startWorker(await loadConfig(options.config), options)
+}
+
+/** The same with a configuration that was loaded already. */
+export async function startWorker(
+  config: Config,
+  options: Omit<WorkerOptions, 'config'> = {},
+): Promise<Worker> {
+  const source = options.agents ?? config.agents
+  if (source === undefined) {
+    throw new TurnkeeperError(
+      'invalid_config',
+      'agents: expected a list or the path of a module that exports one',
+    )
+  }
+  const agents = await loadAgents(source)
+  const id = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const opened = await openParts(config, id)
+  try {
+    return await work(config, {
+      ...opened,
+      id,
+      agents,
+      concurrency: options.concurrency ?? config.queue.concurrency,
+    })
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+type Parts = {
+  readonly telemetry: RunningTelemetry
+  readonly backend: QueueBackend
+  readonly models: ProviderRuntime
+  readonly active: Set<string>
+  close(): Promise<void>
+}
+
+async function openParts(config: Config, id: string): Promise<Parts> {
+  const active = new Set<string>()
+  await using opening = new AsyncDisposableStack()
+  const telemetry = opening.use(
+    await createTelemetry({
+      config: config.telemetry,
+      metrics: config.metrics,
+      service: 'worker',
+      version: packageVersion(),
+      instanceId: id,
+      secrets: secretValues(config),
+      health: () => ({ status: 200, body: { status: 'ok', worker: id, activeTurns: active.size } }),
+    }),
+  )
+  const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
+  opening.defer(() => backend.close())
+  const models = opening.use(await openProviderRuntime(config, { redisUrl: backend.server.url, telemetry }))
+  const parts = opening.move()
+  return { telemetry, backend, models, active, close: () => parts.disposeAsync() }
+}
+
+type WorkOptions = Parts & {
+  readonly id: string
+  readonly agents: ReadonlyMap<string, Agent>
+  readonly concurrency: number
+}
+
+async function work(config: Config, options: WorkOptions): Promise<Worker> {
+  const { telemetry, backend, models, active, id, agents, concurrency } = options
+  const { queue } = config
+  const leaving = new AbortController()
+  const stopped = new AbortController()
+  announceMetrics(telemetry, { agents, active, concurrency, queue: queue.name })
+
+  const register = (): Promise<void> => backend.fleet.register(id, [...agents.keys()], REGISTERED_FOR_MS)
+  await register() // K1
+  const registering = setInterval(() => register().catch(() => {}), REGISTER_MS)
+  const reconciler = startReconciler({ backend, intervalMs: queue.stalledCheckMs, log: telemetry.log })
+  const handle = createWakeHandler({
+    backend,
+    agents,
+    callModel: callThrough(models),
+    telemetry,
+    worker: id,
+    queue: queue.name,
+    leaseMs: queue.lockMs,
+    leaving: leaving.signal,
+    stopped: stopped.signal,
+  })
+  const connection = await connectRedis(backend.server.url, { role: 'blocking' })
+  const wakeWorker = await startWakeWorker({
+    connection,
+    name: queue.name,
+    prefix: globalKeys(config.redis.prefix).bull,
+    concurrency,
+    lockMs: queue.lockMs,
+    stalledCheckMs: queue.stalledCheckMs,
+    async handle(wakeUp) {
+      active.add(wakeUp.id)
+      try {
+        await handle(wakeUp)
+      } finally {
+        active.delete(wakeUp.id)
+      }
+    },
+    onError: (error) => telemetry.log.warn({ err: error.message }, 'the queue reported an error'),
+    onStalled: () =>
+      telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again'),
+  })
+  telemetry.log.info({ worker: id, agents: [...agents.keys()], concurrency }, 'worker started')
+
+  const closed = Promise.withResolvers<void>()
+  let closing: Promise<void> | undefined
+  const leave = async (): Promise<void> => {
+    leaving.abort()
+    clearInterval(registering)
+    await backend.fleet.leave(id).catch(() => {})
+    const grace = setTimeout(() => stopped.abort(), GRACE_MS)
+    await closeQuietly(wakeWorker)
+    clearTimeout(grace)
+    await reconciler.close()
+    await closeRedis(connection)
+    telemetry.log.info({ worker: id }, 'worker closed')
+    await options.close()
+  }
+  const close = (): Promise<void> => {
+    closing ??= leave().then(closed.resolve, closed.reject)
+    return closed.promise
+  }
+  return {
+    id,
+    redis: backend.server.origin,
+    metricsUrl: telemetry.metricsUrl,
+    async run({ signal } = {}) {
+      if (signal?.aborted) return close()
+      signal?.addEventListener('abort', () => void close(), { once: true })
+      return closed.promise
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function announceMetrics(
+  telemetry: RunningTelemetry,
+  {
+    agents,
+    active,
+    concurrency,
+    queue,
+  }: { agents: ReadonlyMap<string, Agent>; active: Set<string>; concurrency: number; queue: string },
+): void {
+  for (const agent of agents.keys()) {
+    for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
+  }
+  telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
+  telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
+}
+
+/** The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point. */
+function callThrough(models: ProviderRuntime): CallModel {
+  return (request, emit, { signal, onRestart, onReroute }) =>
+    models.run(request, emit, {
+      signal,
+      afterCommit: 'restart',
+      onDecision(decision) {
+        if (decision.type === 'restart') onRestart(decision.reason)
+        if (decision.from !== decision.to) onReroute(decision.from, decision.to, decision.reason)
+      },
+    })
+}
+
+async function closeQuietly(wakeWorker: WakeWorker): Promise<void> {
+  await wakeWorker.close().catch(() => {}) // Redis may be gone; leaving goes on all the same.
+}
