@@ -85,10 +85,20 @@ export function urlWithoutSecrets(text: string): string {
 }
 
 /** Every secret value of a configuration, for the redaction of logs; never to be printed. */
-export function secretValues({ redis, providers }: Config): readonly string[] {
-  const password = redis.url === undefined ? '' : (URL.parse(redis.url)?.password ?? '')
+export function secretValues({ redis, providers, telemetry }: Config): readonly string[] {
   const keys = Object.values(providers).flatMap(({ credentials }) =>
     credentials.map(({ apiKey }) => apiKey.reveal()),
   )
-  return [...keys, password, decodeURIComponent(password)].filter((value) => value !== '')
+  return [...keys, ...[redis.url, telemetry.otlpEndpoint].flatMap(passwordsIn)]
+}
+
+/** The password of a URL as it is written and as it is meant. */
+function passwordsIn(text: string | undefined): readonly string[] {
+  const password = text === undefined ? '' : (URL.parse(text)?.password ?? '')
+  if (password === '') return []
+  try {
+    return [password, decodeURIComponent(password)]
+  } catch {
+    return [password] // a bare % in it: then it is meant as it is written
+  }
 }

@@ -32,3 +32,8 @@ test('a description has the names of everything and no secret', () => {
 test('the secrets of a configuration are known to redaction in every spelling that it has', () => {
   expect(secretValues(config)).toEqual(['sk-real', 'hunter%2022', 'hunter 22'])
 })
+
+test('a password with a bare percent sign is a secret like any other', () => {
+  const odd = parseConfig({ redis: { url: 'redis://:hunter%zz@h' } }, { env: {}, baseDir: '/srv' })
+  expect(secretValues(odd)).toEqual(['hunter%zz'])
+})
