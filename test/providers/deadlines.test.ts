@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+
+import { type DeadlineReason, type Deadlines, startDeadlines } from '../../src/providers/deadlines.ts'
+
+const timeouts = { connectMs: 10, headersMs: 100, firstContentMs: 500, idleMs: 200, totalMs: 2000 }
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+function start(): { deadlines: Deadlines; expired: DeadlineReason[] } {
+  const expired: DeadlineReason[] = []
+  const onExpire = (reason: DeadlineReason): void => void expired.push(reason)
+  return { deadlines: startDeadlines({ timeouts, now: () => performance.now(), onExpire }), expired }
+}
+
+test('headers are waited for from the sent request', () => {
+  const { deadlines, expired } = start()
+  vi.advanceTimersByTime(1000)
+  deadlines.sent()
+  vi.advanceTimersByTime(99)
+  expect(expired).toEqual([])
+  vi.advanceTimersByTime(2)
+  expect(expired).toEqual(['timeout_headers'])
+})
+
+test('bytes keep a connection alive, but only content keeps a stream alive', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  for (let i = 0; i < 4; i++) {
+    vi.advanceTimersByTime(120)
+    deadlines.bytes()
+  }
+  expect(expired).toEqual([])
+  vi.advanceTimersByTime(30)
+  expect(expired).toEqual(['timeout_first_content'])
+})
+
+test('silence on the wire is a stall, whose length is kept', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  vi.advanceTimersByTime(150)
+  deadlines.bytes()
+  deadlines.content()
+  vi.advanceTimersByTime(201)
+  expect(expired).toEqual(['stall'])
+  expect(deadlines.longestSilenceMs).toBeGreaterThanOrEqual(200)
+})
+
+test('the total runs whatever happens', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  for (let i = 0; i < 20; i++) {
+    vi.advanceTimersByTime(105)
+    deadlines.bytes()
+    deadlines.content()
+  }
+  expect(expired).toEqual(['timeout_total'])
+})
+
+test('a stopped one never fires', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.stop()
+  vi.advanceTimersByTime(5000)
+  expect(expired).toEqual([])
+})
