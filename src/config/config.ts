@@ -26,7 +26,7 @@ export type Config = {
 export type Address = { readonly host: string; readonly port: number }
 
 export type RedisConfig = {
-  /** `redis://`, `rediss://` or the absolute path of a socket; absent means an embedded server. */
+  /** `redis://`, `rediss://` or `unix:///path`; default: the variable REDIS_URL; absent means an embedded server. */
   readonly url?: string
   readonly prefix: string
   /** What an embedded server keeps over a restart. */

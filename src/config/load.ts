@@ -42,7 +42,8 @@ export async function loadConfig(
 }
 
 /** Checks and resolves a parsed configuration; pure. Throws as `loadConfig`. */
-export function parseConfig(raw: unknown, { env, baseDir, source = 'configuration' }: ParseOptions): Config {
+export function parseConfig(raw: unknown, options: ParseOptions): Config {
+  const { env, source = 'configuration' } = options
   const { value, problems, replaced } = substituteVariables(raw, env)
   const result = configSchema.safeParse(value)
   const opaque = (path: Path): boolean => replaced.has(pathText(path)) || isSecretPath(path)
@@ -55,15 +56,19 @@ export function parseConfig(raw: unknown, { env, baseDir, source = 'configuratio
     ...routeProblems(value).filter(({ path }) => !isReported.has(path)),
   ]
   if (!result.success || all.length > 0) throw configError(source, all)
-  return resolveConfig(result.data, baseDir)
+  return resolveConfig(result.data, options)
 }
 
 type Parsed = ReturnType<typeof configSchema.parse>
 
-function resolveConfig({ redis, providers, models, agents, ...rest }: Parsed, baseDir: string): Config {
+function resolveConfig(
+  { redis, providers, models, agents, ...rest }: Parsed,
+  { env, baseDir }: ParseOptions,
+): Config {
+  const redisUrl = redis.url ?? env.REDIS_URL
   return {
     ...rest,
-    redis: { ...redis, dataDir: resolvePath(baseDir, redis.dataDir) },
+    redis: { ...redis, ...(redisUrl && { url: redisUrl }), dataDir: resolvePath(baseDir, redis.dataDir) },
     providers: mapValues(providers, (provider, name) => ({ name, ...provider })),
     models: mapValues(models, (model, alias) => ({ alias, ...model })),
     ...(agents !== undefined && { agents: resolvePath(baseDir, agents) }),

@@ -14,8 +14,8 @@ import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } f
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
 
 const redis = section({
-  url: optionalText.refine((url) => url === undefined || /^(?:rediss?:\/\/.|\/.)/.test(url), {
-    error: 'redis://…, rediss://…, the absolute path of a socket, or nothing for an embedded server',
+  url: optionalText.refine((url) => url === undefined || /^(?:rediss?:\/\/.|unix:\/\/\/.)/.test(url), {
+    error: 'redis://…, rediss://…, unix:///path/of/a/socket, or nothing for an embedded server',
   }),
   prefix: name.default(DEFAULTS.redis.prefix),
   durability: oneOf('aof', 'none').default(DEFAULTS.redis.durability),

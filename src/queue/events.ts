@@ -58,6 +58,7 @@ export async function* readEvents(
       yield event(QUEUED_ID, turnId, record.acceptedAt, { type: 'turn.queued', position: record.position })
       position = { entry: '0-0', index: 0 }
     }
+    let wasTerminal = false
     while (!signal?.aborted) {
       const page: StreamPage = await source.redis.xrange(keys.events, position.entry, '+', 'COUNT', PAGE)
       let fresh = 0
@@ -66,7 +67,7 @@ export async function* readEvents(
         const from: number = entry === position.entry ? position.index + 1 : 0
         for (let index = from; index < bodies.length; index++) {
           const body = bodies[index] as TurnEventBody
-          yield event(`${entry}.${index}`, turnId, Number(entry.split('-')[0]), body)
+          yield event(`${entry}.${index}`, turnId, timeOf(entry), body)
           fresh++
           if (endsReading(body.type)) return
           if (signal?.aborted) return
@@ -75,11 +76,17 @@ export async function* readEvents(
       }
       if (fresh > 0) continue
       const record = await requireTurn(source.journal, turnId)
-      const end = page.length === 0 || position.entry === '0-0' ? endOfRecord(record) : undefined
-      if (end && (await source.redis.exists(keys.events)) === 0) {
-        yield event(`${record.endedAt ?? 0}-0.0`, turnId, record.endedAt ?? record.acceptedAt, end)
+      if (wasTerminal) {
+        // Nothing more will come: the reader has seen the end, or the stream has expired before it could.
+        const endedAt = record.endedAt ?? record.acceptedAt
+        if (timeOf(position.entry) >= endedAt) return
+        const end = endOfRecord(record)
+        if (end) yield event(`${endedAt}-0.0`, turnId, endedAt, end)
         return
       }
+      // State and event are written together, so one more look finds the event of a state seen here.
+      wasTerminal = isTerminal(record.state)
+      if (wasTerminal) continue
       await wakener.wait(LOOK_AGAIN_MS, signal)
     }
   } finally {
@@ -89,6 +96,11 @@ export async function* readEvents(
 
 function event(id: string, turnId: string, at: number, body: TurnEventBody): TurnEvent {
   return { id, turnId, at, ...body }
+}
+
+/** When an entry was written: milliseconds since 1970, on Redis's clock. */
+function timeOf(entry: string): number {
+  return Number(entry.split('-')[0])
 }
 
 function parseEventId(id: string | undefined): { entry: string; index: number } | undefined {

@@ -168,7 +168,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   telemetry.log.info({ worker: id, agents: [...agents.keys()], concurrency }, 'worker started')
 
   const closed = Promise.withResolvers<void>()
-  let closing: Promise<void> | undefined
+  let isClosing = false
   const leave = async (): Promise<void> => {
     leaving.abort()
     clearInterval(registering)
@@ -182,7 +182,8 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     await options.close()
   }
   const close = (): Promise<void> => {
-    closing ??= leave().then(closed.resolve, closed.reject)
+    if (!isClosing) leave().then(closed.resolve, closed.reject)
+    isClosing = true
     return closed.promise
   }
   return {
