@@ -14,7 +14,7 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import type { Journal } from './journal.ts'
 import type { Subscriptions } from './subscriptions.ts'
-import { endsReading, type TurnEvent, type TurnEventBody, type TurnRecord } from './types.ts'
+import { endsReading, isTerminal, type TurnEvent, type TurnEventBody, type TurnRecord } from './types.ts'
 import { createWakener } from './wakener.ts'
 
 export type ReadOptions = {
