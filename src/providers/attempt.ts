@@ -39,8 +39,8 @@ export type Target = {
   readonly telemetry: Telemetry
 }
 
-/** How long a connection may linger after the end marker to become reusable. */
-const DRAIN_MS = 250
+/** How long the end of a response is waited for after the end marker of its answer. */
+const DRAIN_MS = 100
 
 /** Makes one request and resolves when its fate is known. Never rejects for what an upstream did. */
 export async function runAttempt(
@@ -82,21 +82,35 @@ function attempt(
     let body: BodyReader | undefined
     let decoder: Decoder | undefined
     let drainTimer: NodeJS.Timeout | undefined
+    /** The fate of the answer is known. */
     let isSettled = false
+    /** Nothing more comes from the connection. */
+    let isOver = false
+    let leave: (() => void) | undefined
 
     const settle = (error?: TurnkeeperError): void => {
       if (isSettled) return
       isSettled = true
       deadlines.stop()
-      signal?.removeEventListener('abort', onAbort)
       decoder?.close()
-      if (error) exchange?.abort()
-      else drainTimer = setTimeout(() => exchange?.abort(), DRAIN_MS).unref()
       const idleMs = deadlines.longestSilenceMs
-      resolve(record.toReport({ error, contentKind: body?.kind, idleMs }))
+      const report = record.toReport({ error, contentKind: body?.kind, idleMs })
+      leave = () => {
+        clearTimeout(drainTimer)
+        signal?.removeEventListener('abort', onAbort)
+        exchange?.abort()
+        resolve(report)
+      }
+      // A connection whose response has not ended cannot be used by the next request.
+      if (error || isOver) leave()
+      else drainTimer = setTimeout(leave, DRAIN_MS)
     }
     const settleWith = (verdict: BodyVerdict | undefined): void => {
       if (verdict) settle(verdict.type === 'failed' ? verdict.error : undefined)
+    }
+    const over = (): void => {
+      isOver = true
+      leave?.()
     }
     /** A fault of ours, or of the caller's sink, ends the attempt instead of the process. */
     const guard = <T>(work: () => T): T | undefined => {
@@ -108,11 +122,15 @@ function attempt(
       }
     }
     const breakOff = (error: TurnkeeperError): void => {
-      if (isSettled) return
-      settleWith(guard(() => (body ? body.breakOff(error) : { type: 'failed', error })))
-      exchange?.abort()
+      isOver = true
+      if (isSettled) leave?.()
+      else settleWith(guard(() => (body ? body.breakOff(error) : { type: 'failed', error })))
     }
-    const onAbort = (): void => settle(new TurnkeeperError('cancelled', 'the model call was cancelled'))
+    const onAbort = (): void => {
+      isOver = true
+      if (isSettled) leave?.()
+      else settle(new TurnkeeperError('cancelled', 'the model call was cancelled'))
+    }
     const onExpire = (reason: DeadlineReason, afterMs: number): void => breakOff(expired(reason, afterMs))
     const deadlines = startDeadlines({ timeouts, now: () => performance.now(), onExpire })
 
@@ -140,7 +158,7 @@ function attempt(
       },
       end() {
         if (!isSettled) settleWith(guard(() => body?.end()))
-        clearTimeout(drainTimer)
+        over()
       },
       fail: breakOff,
     }
@@ -174,7 +192,7 @@ function attempt(
         deadlines.bytes()
         inlet.push(chunk)
       },
-      onEnd: () => inlet.end(),
+      onEnd: () => (isSettled ? over() : inlet.end()),
       onError: breakOff,
     })
   })

@@ -38,10 +38,12 @@ function read(chunks: readonly (Uint8Array | string)[], options?: ReadOptions): 
   return { verdict: reader.end(), answer: answer(), kind: reader.kind }
 }
 
-const reasonOf = ({ verdict }: Read): string => (verdict.type === 'failed' ? verdict.error.reason : verdict.type)
+const reasonOf = ({ verdict }: Read): string =>
+  verdict.type === 'failed' ? verdict.error.reason : verdict.type
 
 const TEXT = 'Grüße 😀 "世界"\n'
-const STREAM = [...TEXT].map((letter) => chunk({ content: letter })).join('') + chunk({}, 'stop') + event('[DONE]')
+const STREAM =
+  [...TEXT].map((letter) => chunk({ content: letter })).join('') + chunk({}, 'stop') + event('[DONE]')
 const JSON_BODY = JSON.stringify(completion({ content: TEXT }))
 
 const streams: readonly [name: string, body: string][] = [
@@ -95,12 +97,24 @@ test.each([
   ['comments only', ': PROCESSING\n\n: PROCESSING\n\n', 'truncated_stream'],
   ['prose', 'Service temporarily down\nsorry', 'non_json'],
   ['a stream cut between events', chunk({ content: 'a' }), 'truncated_stream'],
-  ['a stream cut inside an event', chunk({ content: 'a' }) + chunk({ content: 'b' }).slice(0, 30), 'truncated_stream'],
-  ['a torn event after the finish reason', chunk({}, 'stop') + 'data: {"ch', 'truncated_stream'],
+  [
+    'a stream cut inside an event',
+    chunk({ content: 'a' }) + chunk({ content: 'b' }).slice(0, 30),
+    'truncated_stream',
+  ],
+  ['a torn event after the finish reason', `${chunk({}, 'stop')}data: {"ch`, 'truncated_stream'],
   ['a malformed event', 'data: {nope}\n\ndata: [DONE]\n\n', 'sse_parse'],
   ['JSON cut short', JSON_BODY.slice(0, 40), 'truncated_stream'],
-  ['an error inside the stream', chunk({ content: 'a' }) + event({ error: { message: 'x' } }), 'stream_error'],
-  ['an error field', 'error: {"code":400,"message":"exceeds the available context size"}\n\n', 'context_length'],
+  [
+    'an error inside the stream',
+    chunk({ content: 'a' }) + event({ error: { message: 'x' } }),
+    'stream_error',
+  ],
+  [
+    'an error field',
+    'error: {"code":400,"message":"exceeds the available context size"}\n\n',
+    'context_length',
+  ],
   ['an error event', 'event: error\ndata: {"message":"x","type":"overloaded_error"}\n\n', 'overloaded'],
   ['a page inside the stream', `${chunk({ content: 'a' })}<html>\n`, 'html_payload'],
 ])('%s is %s', (_name, body, expected) => {
@@ -127,7 +141,9 @@ test('bodies and events are bounded', () => {
   const limits = { bodyBytes: 100, eventBytes: 50 }
   expect(reasonOf(read([`{"a":"${'x'.repeat(200)}`, 'more'], { limits, type: '' }))).toBe('server_error')
   expect(reasonOf(read([`data: ${'x'.repeat(60)}`, 'y'], { limits }))).toBe('server_error')
-  expect(reasonOf(read([`data: ${'x'.repeat(40)}\n`, `data: ${'x'.repeat(40)}\n`], { limits }))).toBe('server_error')
+  expect(reasonOf(read([`data: ${'x'.repeat(40)}\n`, `data: ${'x'.repeat(40)}\n`], { limits }))).toBe(
+    'server_error',
+  )
 })
 
 test('a connection that breaks after the finish reason has cut nothing off', () => {

@@ -5,7 +5,11 @@ import type { AddressInfo, Socket } from 'node:net'
 
 export type UpstreamServer = AsyncDisposable & {
   readonly baseUrl: string
-  readonly requests: { readonly headers: IncomingMessage['headers']; readonly url: string; readonly body: string }[]
+  readonly requests: {
+    readonly headers: IncomingMessage['headers']
+    readonly url: string
+    readonly body: string
+  }[]
   readonly sockets: readonly Socket[]
 }
 

@@ -40,7 +40,9 @@ test('a JSON answer and a stream give the same answer', () => {
   const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
   const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{"x":1}' } }
   const message = { role: 'assistant', content: 'Hi', reasoning_content: 'hm', tool_calls: [call] }
-  const whole = map([{ choices: [{ index: 0, message, finish_reason: 'tool_calls' }], usage }], { whole: true })
+  const whole = map([{ choices: [{ index: 0, message, finish_reason: 'tool_calls' }], usage }], {
+    whole: true,
+  })
   const streamed = map([
     said({ role: 'assistant', reasoning_content: 'hm' }),
     said({ content: 'H' }),
@@ -105,7 +107,12 @@ test('a 200 without choices, or with an empty list of them, is no answer', () =>
 test('A1: further choices stay out', () => {
   const { answer } = map([
     { choices: [{ index: 1, delta: { content: 'no' } }] },
-    { choices: [{ index: 1, delta: { content: 'no' } }, { index: 0, delta: { content: 'yes' } }] },
+    {
+      choices: [
+        { index: 1, delta: { content: 'no' } },
+        { index: 0, delta: { content: 'yes' } },
+      ],
+    },
     end(),
   ])
   expect(answer.text).toBe('yes')
@@ -144,10 +151,16 @@ test('a refusal is not text', () => {
 })
 
 test.each([
-  ['T1 without index', [calls({ id: 'a', function: f('{"x":1}') }), calls({ id: 'b', function: f('{"x":2}') })]],
+  [
+    'T1 without index',
+    [calls({ id: 'a', function: f('{"x":1}') }), calls({ id: 'b', function: f('{"x":2}') })],
+  ],
   [
     'T1 with one index and two ids',
-    [calls({ index: 0, id: 'a', function: f('{"x":1}') }), calls({ index: 0, id: 'b', function: f('{"x":2}') })],
+    [
+      calls({ index: 0, id: 'a', function: f('{"x":1}') }),
+      calls({ index: 0, id: 'b', function: f('{"x":2}') }),
+    ],
   ],
   [
     'T1 with one index and no ids',
@@ -163,7 +176,10 @@ test.each([
   ],
   [
     'with one id twice',
-    [calls({ index: 0, id: 'a', function: f('{"x":1}') }), calls({ index: 1, id: 'a', function: f('{"x":2}') })],
+    [
+      calls({ index: 0, id: 'a', function: f('{"x":1}') }),
+      calls({ index: 1, id: 'a', function: f('{"x":2}') }),
+    ],
   ],
   ['as objects', [calls({ index: 0, function: f({ x: 1 }) }, { index: 1, function: f({ x: 2 }) })]],
   [
@@ -194,7 +210,11 @@ test.each([[null], [''], ['  '], ['null'], [undefined], [{}]])('arguments %j are
 
 test('a call without an id gets one, and stop after tool calls is a tool turn', () => {
   const { answer } = map([calls({ index: 0, id: '', function: f('{}') }), end('stop')])
-  expect(answer).toMatchObject({ toolCalls: [{ id: 'made-1' }], finishReason: 'tool_calls', rawFinishReason: 'stop' })
+  expect(answer).toMatchObject({
+    toolCalls: [{ id: 'made-1' }],
+    finishReason: 'tool_calls',
+    rawFinishReason: 'stop',
+  })
 })
 
 test('T3: unreadable arguments are an error, and left out where the token limit cut them', () => {
@@ -232,7 +252,9 @@ function build(request: ModelRequest, dialect: keyof typeof DIALECTS = 'generic'
 
 test('max_tokens is always sent, under the name that the dialect knows', () => {
   expect(build({ messages: [] }).max_tokens).toBe(4096)
-  expect(build({ messages: [], parameters: { maxTokens: 7 } }, 'openai')).toMatchObject({ max_completion_tokens: 7 })
+  expect(build({ messages: [], parameters: { maxTokens: 7 } }, 'openai')).toMatchObject({
+    max_completion_tokens: 7,
+  })
   expect(build({ messages: [] }, 'openai')).not.toHaveProperty('max_tokens')
 })
 
