@@ -1,0 +1,45 @@
+-- Shared by the scripts of the breaker. Time is Redis's own, in milliseconds; it is written with '%.0f', since
+-- '%d' is 32 bits wide in Redis-compatible servers on WebAssembly.
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function whole(n)
+  return string.format('%.0f', n)
+end
+
+-- The breaker of a route; without a record it is closed.
+-- `place`: {key, windows, history, channel, route, now}
+local function read_breaker(place)
+  local f = redis.call('HMGET', place.key, 'state', 'generation', 'openings', 'openMs', 'maxMs', 'recoveredAt',
+    'failedAt', 'streak', 'until', 'lease', 'leaseUntil')
+  return {
+    state = f[1] or 'closed', generation = tonumber(f[2] or '0'), openings = tonumber(f[3] or '0'),
+    openMs = tonumber(f[4] or '0'), maxMs = tonumber(f[5] or '0'), recoveredAt = tonumber(f[6] or '0'),
+    failedAt = tonumber(f[7] or '0'), streak = tonumber(f[8] or '0'), openUntil = tonumber(f[9] or '0'),
+    lease = f[10] or '', leaseUntil = tonumber(f[11] or '0'),
+  }
+end
+
+-- B6: the change, its entry in the history and its announcement are one.
+local function change(place, breaker, to, reason)
+  redis.call('HSET', place.key, 'state', to, 'since', whole(place.now), 'reason', reason)
+  redis.call('XADD', place.history, 'MAXLEN', '~', '1000', '*',
+    'route', place.route, 'from', breaker.state, 'to', to, 'reason', reason)
+  redis.call('PUBLISH', place.channel, place.route)
+  breaker.state = to
+end
+
+-- Opens for min(max, open * 2^(n-1)) * jitter, and begins a new generation with empty windows.
+local function open(place, breaker, reason, times)
+  local openings = breaker.openings
+  if breaker.recoveredAt > 0 and place.now - breaker.recoveredAt >= times.forgetMs then openings = 0 end
+  local for_ms = math.min(times.maxMs, times.openMs * 2 ^ openings) * times.jitter
+  redis.call('HSET', place.key, 'openings', whole(openings + 1), 'until', whole(place.now + for_ms),
+    'openMs', whole(times.openMs), 'maxMs', whole(times.maxMs), 'generation', whole(breaker.generation + 1))
+  redis.call('HSETNX', place.key, 'openedAt', whole(place.now))
+  redis.call('HDEL', place.key, 'lease', 'leaseUntil', 'recoveredAt', 'streak')
+  redis.call('DEL', place.windows)
+  change(place, breaker, 'open', reason)
+end

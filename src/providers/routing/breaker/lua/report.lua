@@ -1,0 +1,83 @@
+-- Counts what happened on a route, opens it if a rule is broken, lets it recover if it did well.
+-- KEYS: breaker, windows, history
+-- ARGV: route, channel, generation of the attempts, successes, failures, failures by rule (JSON: name -> count),
+--       whether a call was rerouted away ('1' or ''), jitter, policy (JSON: rules, recoverAfterSuccesses,
+--       recoverAfterMs, forgetAfterMs)
+-- Returns: the state
+--@include breaker.lua
+
+local place = { key = KEYS[1], windows = KEYS[2], history = KEYS[3], route = ARGV[1], channel = ARGV[2], now = now_ms() }
+local generation, successes, failures = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local by_rule, rerouted, jitter = cjson.decode(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
+local policy = cjson.decode(ARGV[9])
+local now = place.now
+
+-- A window is ten buckets and the one under way; their ring has one slot more. A slot holds 'bucket:count'.
+local SLOTS = 12
+
+local function slot_field(name, width, bucket)
+  return name .. ':' .. whole(width) .. ':' .. whole(bucket % SLOTS)
+end
+
+local function add(name, width, count)
+  local bucket = math.floor(now / width)
+  local field = slot_field(name, width, bucket)
+  local held, so_far = string.match(redis.call('HGET', place.windows, field) or '', '^(%d+):(%d+)$')
+  if held and tonumber(held) == bucket then count = count + tonumber(so_far) end
+  redis.call('HSET', place.windows, field, whole(bucket) .. ':' .. whole(count))
+end
+
+local function sum(name, width)
+  local bucket = math.floor(now / width)
+  local fields = {}
+  for slot = 0, SLOTS - 1 do fields[slot + 1] = slot_field(name, width, slot) end
+  local total = 0
+  for _, value in ipairs(redis.call('HMGET', place.windows, unpack(fields))) do
+    local held, count = string.match(value or '', '^(%d+):(%d+)$')
+    if held and tonumber(held) > bucket - SLOTS + 1 and tonumber(held) <= bucket then total = total + tonumber(count) end
+  end
+  return total
+end
+
+-- B1, B2: what was begun before the last opening or recovery, or beside a probe, counts nowhere.
+local breaker = read_breaker(place)
+if breaker.state == 'open' or breaker.state == 'half_open' or generation ~= breaker.generation then
+  return breaker.state
+end
+
+local attempts = successes + failures
+if attempts > 0 then
+  local keep_ms = 0
+  for _, rule in ipairs(policy.rules) do
+    add(rule.name .. ':all', rule.windowMs / 10, attempts)
+    keep_ms = math.max(keep_ms, rule.windowMs * 2)
+  end
+  redis.call('PEXPIRE', place.windows, whole(keep_ms))
+end
+
+for _, rule in ipairs(policy.rules) do
+  local failed = by_rule[rule.name] or 0
+  if failed > 0 then
+    local width = rule.windowMs / 10
+    add(rule.name, width, failed)
+    local count, all = sum(rule.name, width), sum(rule.name .. ':all', width)
+    if count > rule.over and all >= rule.min and count >= rule.ratio * all then
+      open(place, breaker, rule.name,
+        { openMs = rule.openMs, maxMs = rule.maxMs, forgetMs = policy.forgetAfterMs, jitter = jitter })
+      return breaker.state
+    end
+  end
+end
+
+if failures > 0 or rerouted then
+  redis.call('HSET', place.key, 'failedAt', whole(now), 'streak', '0')
+  if rerouted and breaker.state == 'closed' then change(place, breaker, 'degraded', 'reroute') end
+elseif breaker.state == 'degraded' then
+  local streak = breaker.streak + successes
+  if successes > 0 then redis.call('HSET', place.key, 'streak', whole(streak)) end
+  if streak >= policy.recoverAfterSuccesses or now - breaker.failedAt >= policy.recoverAfterMs then
+    redis.call('HDEL', place.key, 'streak')
+    change(place, breaker, 'closed', 'recovered')
+  end
+end
+return breaker.state

@@ -1,0 +1,147 @@
+/**
+ * Breakers in Redis, changed by scripts alone.
+ *
+ * B1. A result counts only in the generation in which its attempt began; an opening and a recovery begin a new one.
+ * B2. While a route is open or half-open, nothing but its probe moves it.
+ * B3. At most one process holds the lease of a route's probe.
+ * B4. Whoever has lost the lease changes nothing.
+ * B5. Time is that of Redis; what comes out is a remaining time, so clocks of processes do not matter.
+ * B6. A change, its entry in the history and its announcement are one script.
+ */
+
+import type { RedisConnection } from '../../../redis/connection.ts'
+import { globalKeys } from '../../../redis/keys.ts'
+import { loadScript } from '../../../redis/scripts.ts'
+import type { BreakerPolicy } from './rules.ts'
+import { type HealthState, STATES, type Transition, type TransitionReason } from './states.ts'
+
+/** A breaker as it stood when it was read. */
+export type BreakerRecord = {
+  readonly state: HealthState
+  readonly generation: number
+  /** Epoch milliseconds of the last change; undefined if there was none. */
+  readonly since: number | undefined
+  readonly reason: TransitionReason | undefined
+  /** Epoch milliseconds since which the route is open or half-open. */
+  readonly openedAt: number | undefined
+  /** Until the next probe, the end of a probe's lease, or the end of a quiet time; undefined when closed. */
+  readonly dueInMs: number | undefined
+}
+
+/** What happened on a route since the last report. */
+export type Delta = {
+  readonly generation: number
+  readonly successes: number
+  readonly failures: number
+  /** Failures that each rule counts, by its name. */
+  readonly byRule: Readonly<Record<string, number>>
+  readonly rerouted: boolean
+}
+
+export type ProbeVerdict = 'ok' | 'failed' | 'released'
+
+export type BreakerStore = {
+  /** Channel on which a route's name is published at each change. */
+  readonly channel: string
+  report(route: string, delta: Delta): Promise<HealthState>
+  /** Takes the lease for a probe under `nonce`; false if it is not due or another process was first. */
+  lease(route: string, nonce: string, leaseMs: number): Promise<boolean>
+  settleProbe(route: string, nonce: string, verdict: ProbeVerdict): Promise<HealthState>
+  /** In the order of `routes`. */
+  read(routes: readonly string[]): Promise<readonly BreakerRecord[]>
+  /** The latest moves, oldest first. */
+  history(limit: number): Promise<readonly Transition[]>
+}
+
+export type BreakerStoreOptions = {
+  readonly redis: RedisConnection
+  readonly prefix: string
+  readonly policy: BreakerPolicy
+  /** 0 to 1; shortens open times. Default `Math.random`. */
+  readonly random?: () => number
+}
+
+/** The breakers under `prefix`. All their keys share a slot, since a script changes one and the history together. */
+export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
+  const { redis, prefix, policy, random = Math.random } = options
+  const scripts = {
+    report: loadScript('report', import.meta.url),
+    probe: loadScript('probe', import.meta.url),
+    probed: loadScript('probed', import.meta.url),
+    read: loadScript('read', import.meta.url),
+  }
+  const base = `{${globalKeys(prefix).health}}`
+  const channel = `${base}:changes`
+  const historyKey = `${base}:history`
+  const breakerKey = (route: string): string => `${base}:route:${route}`
+  const keys = (route: string): string[] => [breakerKey(route), `${base}:windows:${route}`, historyKey]
+  // 0.8 to 1.0: shortens, so that an ordinary trip is over before the alert on long openings.
+  const jitter = (): string => (0.8 + 0.2 * random()).toFixed(4)
+  const policyJson = JSON.stringify({
+    ...policy,
+    rules: policy.rules.map(({ reasons: _, ...rule }) => rule),
+  })
+
+  return {
+    channel,
+    async report(route, { generation, successes, failures, byRule, rerouted }) {
+      const what = [generation, successes, failures, JSON.stringify(byRule), rerouted ? '1' : '']
+      const args = [route, channel, ...what, jitter(), policyJson]
+      return toState(await scripts.report.run(redis, keys(route), args))
+    },
+    async lease(route, nonce, leaseMs) {
+      const args = [route, channel, nonce, Math.round(leaseMs)]
+      return Number(await scripts.probe.run(redis, keys(route), args)) === 1
+    },
+    async settleProbe(route, nonce, verdict) {
+      const args = [route, channel, nonce, verdict, jitter(), policy.forgetAfterMs]
+      return toState(await scripts.probed.run(redis, keys(route), args))
+    },
+    async read(routes) {
+      if (routes.length === 0) return []
+      const rows = await scripts.read.run(redis, routes.map(breakerKey), [policy.recoverAfterMs])
+      return (rows as string[][]).map(rowToRecord) // what read.lua returns
+    },
+    async history(limit) {
+      const entries = await redis.xrevrange(historyKey, '+', '-', 'COUNT', limit)
+      return entries.map(([id, fields]) => entryToTransition(id, fields)).reverse()
+    },
+  }
+}
+
+function rowToRecord([
+  state,
+  generation,
+  since,
+  reason,
+  openedAt,
+  dueInMs,
+]: readonly string[]): BreakerRecord {
+  return {
+    state: toState(state),
+    generation: Number(generation),
+    since: toNumber(since),
+    reason: reason ? (reason as TransitionReason) : undefined, // only our scripts write it
+    openedAt: toNumber(openedAt),
+    dueInMs: toNumber(dueInMs),
+  }
+}
+
+function entryToTransition(id: string, fields: readonly string[]): Transition {
+  const value = (name: string): string => fields[fields.indexOf(name) + 1] ?? ''
+  return {
+    route: value('route'),
+    from: toState(value('from')),
+    to: toState(value('to')),
+    reason: value('reason') as TransitionReason, // only our scripts write it
+    at: Number(id.split('-', 1)[0]),
+  }
+}
+
+function toState(value: unknown): HealthState {
+  return STATES.find((state) => state === value) ?? 'closed'
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  return text ? Number(text) : undefined
+}
