@@ -38,6 +38,7 @@ writeFileSync(
       ...manifest,
       exports: {
         '.': { types: './lib/index.d.ts', default: './lib/index.js' },
+        './testing': { types: './lib/testing.d.ts', default: './lib/testing.js' },
         './package.json': './package.json',
       },
     },

@@ -1,13 +1,15 @@
-/** The public surface of Turnkeeper. */
+/** The public surface: everything that a user may import from `turnkeeper`. */
 
 export {
   type AttemptSummary,
   type Category,
+  errorFromJson,
   type Reason,
   type SerializedError,
   TurnkeeperError,
 } from './errors.ts'
 export { createProvider, type ProviderOptions } from './providers/provider.ts'
+export { createProviderRuntime, type ProviderRuntime } from './providers/runtime.ts'
 export type {
   Answer,
   ContentPart,
@@ -29,3 +31,19 @@ export type {
   ToolSpec,
   Usage,
 } from './providers/types.ts'
+export type { EnqueueOptions, TurnClient } from './queue/client.ts'
+export { type ConnectOptions, connect } from './queue/connect.ts'
+export type { ReadOptions } from './queue/events.ts'
+export type { TurnHandle, WaitOptions } from './queue/handle.ts'
+export type {
+  Effect,
+  TurnEvent,
+  TurnOptions,
+  TurnRecord,
+  TurnResult,
+  TurnState,
+  TurnStep,
+} from './queue/types.ts'
+export { type Agent, type AgentDefinition, defineAgent } from './runtime/agent.ts'
+export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './runtime/tool.ts'
+export { createWorker, type Worker, type WorkerOptions } from './runtime/worker.ts'

@@ -1,0 +1,43 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+/** The route whose upstream misbehaves during the demo. */
+export const BAD_ROUTE = 'aggregator/glm-4.6'
+export const BAD_MODEL = 'glm-4.6'
+
+/** Folder of the demo's files, below the repository. */
+export const FOLDER = resolve('.turnkeeper/demo')
+export const CONFIG_FILE = `${FOLDER}/turnkeeper.config.yaml`
+
+/**
+ * Writes the configuration that all processes of the demo share. Timers are shortened, so that in a minute one sees
+ * what takes a quarter of an hour in production; everything else is as a user would write it.
+ */
+export function writeConfig({ simUrl, prefix }: { simUrl: string; prefix: string }): void {
+  mkdirSync(FOLDER, { recursive: true })
+  const provider = (name: string): string => `
+  ${name}:
+    protocol: openai-chat
+    baseUrl: ${simUrl}/v1
+    credentials: [{ id: main, apiKey: not-a-real-key }]
+    timeouts: { connect: 2s, headers: 3s, firstContent: 5s, idle: 1s, total: 30s }`
+  writeFileSync(
+    CONFIG_FILE,
+    `# Written by the demo. Timers are shortened; see docs/configuration.md for the defaults.
+redis: { prefix: ${prefix}, durability: none, dataDir: redis }
+server: { port: 0 }
+providers:${provider('aggregator')}${provider('vendor')}${provider('backup')}
+models:
+  coder:
+    strategy: first_healthy
+    routes: [${BAD_ROUTE}, vendor/deepseek-v3.2, backup/gpt-5-mini]
+breakers:
+  html: { over: 3, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }
+  stall: { over: 4, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }
+routing: { backoff: { base: 50ms, max: 1s } }
+queue: { concurrency: 4, lock: 6s, stalledCheck: 2s, resultTtl: 1h, eventTtl: 1h }
+telemetry: { logLevel: warn }
+agents: ../../examples/demo/agents.ts
+`,
+  )
+}

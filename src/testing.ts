@@ -1,0 +1,5 @@
+/** The test kit: what a user's own tests may import from `turnkeeper/testing`. */
+
+export type { ControlRule } from './providers/sim/control.ts'
+export type { LoggedRequest } from './providers/sim/log.ts'
+export { createSim, type Sim, type SimOptions } from './providers/sim/sim.ts'
