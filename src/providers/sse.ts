@@ -24,7 +24,8 @@ export type SseReader = {
 
 /** A reader of one stream; `eventBytes` bounds what is held of one event. */
 export function createSseReader(sink: SseSink, { eventBytes }: { readonly eventBytes: number }): SseReader {
-  const decoder = new TextDecoder()
+  // The parser drops the byte order mark, and only one.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   const parser = createParser({
     maxBufferSize: eventBytes,
     onEvent: ({ data, event }) => sink.onEvent(data, event),
