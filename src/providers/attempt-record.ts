@@ -54,7 +54,7 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
     },
     bytes(chunk) {
       if (freeBytes <= 0) return
-      const kept = chunk.slice(0, freeBytes)
+      const kept = chunk.length <= freeBytes ? chunk : chunk.slice(0, freeBytes)
       excerpt.push(kept)
       freeBytes -= kept.length
     },
@@ -75,7 +75,7 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
         streamed,
         ...response,
         ...(contentKind && { contentKind }),
-        ...(excerpt.length > 0 && { excerpt: Buffer.concat(excerpt) }),
+        ...(error && excerpt.length > 0 && { excerpt: Buffer.concat(excerpt) }),
         usage: partial.usage,
         durationMs: elapsed(),
         ...(timeToFirstContentMs !== undefined && { timeToFirstContentMs }),

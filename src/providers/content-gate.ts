@@ -34,6 +34,7 @@ const SSE_FIELD_START =
 const LF = 10
 const CR = 13
 const COLON = 58
+const ESCAPE = 27
 
 /** A gate for one body. */
 export function createGate(options: GateOptions): Gate {
@@ -74,7 +75,12 @@ function isBinary(head: Uint8Array): boolean {
   if ((a === 0x1f && b === 0x8b) || (a === 0x28 && b === 0xb5) || (a === 0x50 && b === 0x4b) || a === 0x89) {
     return true
   }
-  return head.subarray(0, SNIFF_BYTES).some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27))
+  const end = Math.min(head.length, SNIFF_BYTES)
+  for (let at = 0; at < end; at++) {
+    const byte = head[at]!
+    if (byte < 9 || (byte > 13 && byte < 32 && byte !== ESCAPE)) return true
+  }
+  return false
 }
 
 /** Without byte order mark, white space and whole comment lines; a comment without its end stays. */

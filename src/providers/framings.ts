@@ -110,7 +110,7 @@ export function wholeBody(maxBytes: number, onText: (text: string) => void): Fra
       if (sizeBytes < maxBytes) chunks.push(chunk)
       sizeBytes += chunk.length
     },
-    end: () => onText(new TextDecoder().decode(Buffer.concat(chunks))),
+    end: () => onText(new TextDecoder().decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))),
   }
 }
 

@@ -35,7 +35,7 @@ export type AttemptReport = {
   /** The upstream's own id of the request, from its response headers. */
   readonly requestId?: string
   readonly responseHeaders?: ResponseHeaders
-  /** First bytes of the body as they came (content encoding undone), at most 2 KB. May hold content. */
+  /** Of a failed attempt: the first bytes of the body (content encoding undone), at most 2 KB. May hold content. */
   readonly excerpt?: Uint8Array
   readonly usage: Usage | null
   readonly durationMs: number
