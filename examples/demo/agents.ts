@@ -1,6 +1,6 @@
 /** The agent of the demo: its tools work on the real files of this repository. */
 
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineAgent, defineTool } from 'turnkeeper'

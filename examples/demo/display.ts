@@ -86,7 +86,8 @@ function block(turns: readonly TurnView[], routes: readonly RouteView[], width: 
   const lines = sessions.map((sessionId) => {
     const own = turns.filter((turn) => turn.sessionId === sessionId)
     const marks = own.map((turn) => mark(turn.state)).join(' ')
-    const current = own.find((turn) => turn.state === 'running') ?? own.findLast((turn) => turn.state !== 'waiting')
+    const current =
+      own.find((turn) => turn.state === 'running') ?? own.findLast((turn) => turn.state !== 'waiting')
     const doing = current ? `turn ${current.number}${current.worker} ${current.doing}` : 'waits'
     return `  ${sessionId}  ${marks}  ${doing.slice(0, Math.max(10, width - 26))}`
   })

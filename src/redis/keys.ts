@@ -11,8 +11,6 @@ export type SessionRef = string & { readonly brand: 'SessionRef' }
 
 /** Keys of one session. */
 export type SessionKeys = {
-  /** Hash: running turn, count of accepted turns. */
-  readonly session: string
   /** List of turn ids in their order; the head is the one that may run. */
   readonly inbox: string
   /** Sorted set of turn ids that are not due yet, by due time. */
@@ -113,7 +111,6 @@ export function sessionOfTurn(turnId: string): SessionRef {
 export function sessionKeys(prefix: string, ref: SessionRef): SessionKeys {
   const tagged = `${prefix}:{${ref}}`
   return {
-    session: `${tagged}:session`,
     inbox: `${tagged}:inbox`,
     delayed: `${tagged}:delayed`,
     history: `${tagged}:history`,
