@@ -12,7 +12,7 @@ export type Dialect = {
   readonly seed: 'seed' | 'random_seed'
   /** The field in which earlier reasoning is sent back; null where the vendor wants none. */
   readonly reasoning: 'reasoning_content' | 'reasoning_details' | null
-  /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words is sent. */
+  /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words are sent. */
   readonly jsonSchema: boolean
 }
 

@@ -376,3 +376,19 @@ test('a request with everything is translated whole', () => {
     }
   `)
 })
+
+test('a vendor that knows no schemas gets the schema in words', () => {
+  const schema = { type: 'object', required: ['city'] }
+  const body = build(
+    { messages: [], responseFormat: { type: 'json_schema', name: 'out', schema } },
+    'deepseek',
+  )
+  expect(body.response_format).toEqual({ type: 'json_object' })
+  expect(body.messages[0].content).toContain(JSON.stringify(schema))
+})
+
+test('reasoning is sent back only where the vendor wants it', () => {
+  const messages = [{ role: 'assistant', content: 'a', reasoning: { text: 'because' } }] as const
+  expect(build({ messages }, 'deepseek').messages[0]).toMatchObject({ reasoning_content: 'because' })
+  expect(build({ messages }).messages[0]).toEqual({ role: 'assistant', content: 'a' })
+})

@@ -22,7 +22,10 @@ export function buildChatRequest(request: ModelRequest, context: RequestContext)
   const { messages, tools, toolChoice, responseFormat, parameters = {} } = request
   return {
     model,
-    messages: messages.map((message) => toChatMessage(message, dialect)),
+    messages: [
+      ...messages.map((message) => toChatMessage(message, dialect)),
+      ...schemaInWords(responseFormat, dialect),
+    ],
     stream,
     ...(stream && dialect.streamOptions && { stream_options: { include_usage: true } }),
     ...toParameters(parameters, dialect),
@@ -65,7 +68,13 @@ function toToolChoice(choice: ToolChoice): unknown {
   return typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } }
 }
 
-/** A dialect without `json_schema` gets `json_object`; the engine above still validates the answer. */
+/** Where the vendor knows no `json_schema`, the model is told it, and `json_object` keeps the answer to JSON. */
+function schemaInWords(format: ResponseFormat | undefined, dialect: Dialect): readonly object[] {
+  if (format?.type !== 'json_schema' || dialect.jsonSchema) return []
+  const content = `Answer only with JSON that matches this JSON Schema:\n${JSON.stringify(format.schema)}`
+  return [{ role: 'system', content }]
+}
+
 function toResponseFormat(format: ResponseFormat, dialect: Dialect): Record<string, unknown> {
   if (format.type === 'text') return {}
   if (format.type === 'json' || !dialect.jsonSchema) return { response_format: { type: 'json_object' } }
