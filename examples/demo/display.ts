@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 
 /** A route as the display shows it. */
-export type RouteView = { readonly route: string; readonly state: string }
+export type RouteView = { readonly name: string; readonly state: string }
 
 /** What one turn is doing. */
 export type TurnView = {
@@ -39,10 +39,10 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
         states.set(key, state)
         stream.write(`${MARKS[state]} ${key} ${state === 'running' ? 'started' : `${state}: ${doing}`}\n`)
       }
-      for (const { route, state } of routes) {
-        const before = states.get(route) ?? 'closed'
-        if (before !== state) stream.write(`  breaker of ${route}: ${before} → ${state}\n`)
-        states.set(route, state)
+      for (const { name, state } of routes) {
+        const before = states.get(name) ?? 'closed'
+        if (before !== state) stream.write(`  breaker of ${name}: ${before} → ${state}\n`)
+        states.set(name, state)
       }
     },
     close() {},
@@ -91,7 +91,7 @@ function block(turns: readonly TurnView[], routes: readonly RouteView[], width: 
     const doing = current ? `turn ${current.number}${current.worker} ${current.doing}` : 'waits'
     return `  ${sessionId}  ${marks}  ${doing.slice(0, Math.max(10, width - 26))}`
   })
-  const health = routes.map(({ route, state }) => `${route} ${styleText(colourOf(state), state)}`).join('   ')
+  const health = routes.map(({ name, state }) => `${name} ${styleText(colourOf(state), state)}`).join('   ')
   return ['', ...lines, '', `  ${health}`]
 }
 

@@ -55,7 +55,7 @@ async function findLine({ name, lines, waiting, ended }: Watched, pattern: RegEx
   const look = (): void => {
     for (const line of lines) {
       const match = pattern.exec(line)
-      if (match) return resolve(match)
+      if (match) resolve(match)
     }
   }
   const fail = (why: string): void => reject(new Error(`${name} ${why}: ${lines.slice(-3).join(' | ')}`))

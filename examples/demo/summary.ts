@@ -24,7 +24,7 @@ export function summarize(
   const steps = results.flatMap((result) => result.steps)
   const attempts = steps.flatMap((step) => step.attempts ?? [])
   const breaker: Record<string, string[]> = {}
-  for (const { route, from, to } of history) (breaker[route] ??= [from]).push(to)
+  for (const { route, from, to } of history) breaker[route] = [...(breaker[route] ?? [from]), to]
   return {
     turns: {
       accepted: results.length,

@@ -112,7 +112,10 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   )
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
-  const models = opening.use(await openProviderRuntime(config, { redisUrl: backend.server.url, telemetry }))
+  const subscriber = await connectRedis(backend.server.url, { role: 'subscriber' })
+  opening.defer(() => closeRedis(subscriber))
+  const redis = { command: backend.redis, subscriber }
+  const models = opening.use(await openProviderRuntime(config, { redis, telemetry }))
   const parts = opening.move()
   return { telemetry, backend, models, active, close: () => parts.disposeAsync() }
 }
