@@ -1,0 +1,123 @@
+/** What a logical call and its attempts show of themselves: spans, histograms, one log line a failed attempt. */
+
+import type { RouteConfig } from '../../config/config.ts'
+import { ATTR } from '../../telemetry/semconv.ts'
+import type { ActiveSpan, Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import type { ModelRequest } from '../types.ts'
+import type { AttemptReport } from '../upstream.ts'
+import type { AnswerFacts } from './commit-gate.ts'
+import type { Decision, RunOutcome } from './engine-types.ts'
+import { logFailedAttempt, recordAttempt, reportToAttributes } from './metrics.ts'
+import type { RouteTable } from './route-table.ts'
+
+/** The span of a logical call, as the engine tells it of its course. */
+export type CallSpan = {
+  /** The alias or route asked for, as a label. */
+  readonly alias: string
+  /** The answer has begun. */
+  readonly onContent: () => void
+  readonly onAttempt: (route: RouteConfig, facts: AnswerFacts, report: AttemptReport) => void
+}
+
+type World = { readonly table: RouteTable; readonly telemetry: Telemetry; readonly clock: () => number }
+
+/** Runs `work` inside the `chat` span, which covers all retries and reroutes of the call. */
+export function observeCall(
+  { table, telemetry, clock }: World,
+  { model = '', parameters }: ModelRequest,
+  work: (span: CallSpan) => Promise<RunOutcome>,
+): Promise<RunOutcome> {
+  const alias = table.aliasLabel(model)
+  const expected = table.find(model)?.routes[0]
+  const attributes = {
+    [ATTR.operationName]: 'chat',
+    [ATTR.requestModel]: alias,
+    [ATTR.providerName]: expected?.provider,
+    [ATTR.requestStream]: true,
+    [ATTR.requestMaxTokens]: parameters?.maxTokens,
+  }
+  return telemetry.observe('chat', attributes, async (span) => {
+    const startedAt = clock()
+    const seconds = (): number => (clock() - startedAt) / 1000
+    let firstContentSeconds: number | undefined
+    let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
+    const outcome = await work({
+      alias,
+      onContent: () => {
+        firstContentSeconds ??= seconds()
+      },
+      onAttempt: (route, facts, report) => {
+        last = { route, facts, report }
+      },
+    })
+    if (last !== undefined) {
+      const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias }
+      const all = { ...labels, route: table.labels(last.route).route }
+      telemetry.record('gen_ai_client_inference_duration_seconds', all, seconds())
+      if (firstContentSeconds !== undefined)
+        telemetry.record('gen_ai_client_inference_time_to_first_chunk_seconds', all, firstContentSeconds)
+      span.set(answerAttributes(last.route, last.facts, last.report))
+    }
+    span.set({ [ATTR.responseTimeToFirstChunk]: firstContentSeconds })
+    closeSpan(span, outcome)
+    return outcome
+  })
+}
+
+function answerAttributes(
+  route: RouteConfig,
+  facts: AnswerFacts,
+  { usage, error }: AttemptReport,
+): Attributes {
+  return {
+    [ATTR.providerName]: route.provider,
+    'turnkeeper.route': route.name,
+    [ATTR.responseModel]: facts.model ?? undefined,
+    [ATTR.responseId]: facts.requestId ?? undefined,
+    [ATTR.responseFinishReasons]: error ? 'error' : (facts.finishReason ?? undefined),
+    [ATTR.usageInputTokens]: usage?.inputTokens ?? undefined,
+    [ATTR.usageOutputTokens]: usage?.outputTokens ?? undefined,
+    [ATTR.usageCacheReadInputTokens]: usage?.cachedInputTokens ?? undefined,
+    [ATTR.usageReasoningOutputTokens]: usage?.reasoningTokens ?? undefined,
+  }
+}
+
+function closeSpan(span: ActiveSpan, { outcome, attempts, error }: RunOutcome): void {
+  span.set({ 'attempt.count': attempts.length })
+  if (outcome === 'cancelled') span.set({ cancelled: true })
+  else if (error !== undefined) span.fail(error.code)
+}
+
+export type AttemptAbout = {
+  readonly route: RouteConfig
+  readonly alias: string
+  /** 1 for the first attempt of the call. */
+  readonly number: number
+  /** The decision that led to this attempt. */
+  readonly after: Decision | undefined
+}
+
+/** Runs one attempt inside its `provider_attempt` span and counts it. */
+export function observeAttempt(
+  { table, telemetry }: World,
+  { route, alias, number, after }: AttemptAbout,
+  attempt: () => Promise<AttemptReport>,
+): Promise<AttemptReport> {
+  const labels = table.labels(route)
+  const about: Attributes = {
+    route: route.name,
+    alias,
+    'attempt.number': number,
+    'reroute.from': after?.type === 'reroute' ? after.from : undefined,
+    'reroute.reason': after?.type === 'reroute' ? after.reason : undefined,
+    'retry.reason': after?.type === 'retry' ? after.reason : undefined,
+  }
+  return telemetry.observe('provider_attempt', about, async (span) => {
+    const report = await attempt()
+    span.set(reportToAttributes(report))
+    if (report.outcome === 'failed') span.fail(report.error?.code ?? 'unknown')
+    recordAttempt(telemetry, labels, report)
+    logFailedAttempt(telemetry, report, { route: route.name, alias, attempt: number })
+    return report
+  })
+}

@@ -1,0 +1,46 @@
+/** The contract of the attempt engine: what a caller asks for and what it is told. */
+
+import type { AttemptSummary, TurnkeeperError } from '../../errors.ts'
+import type { ModelRequest, PartSink, Usage } from '../types.ts'
+import type { ChooseOptions } from './router.ts'
+
+/** What the engine did beyond the first attempt. A restart is followed by the retry or reroute that carries it. */
+export type Decision = {
+  readonly type: 'retry' | 'reroute' | 'restart'
+  readonly from: string
+  readonly to: string
+  /** Reason of the failure that caused it. */
+  readonly reason: string
+}
+
+export type EngineOptions = ChooseOptions & {
+  readonly signal?: AbortSignal
+  /**
+   * A failure after the commit point ends the call (`fail`, default), or makes the next attempt give the answer anew
+   * from its `start` part (`restart`).
+   */
+  readonly afterCommit?: 'fail' | 'restart'
+  /** Discard what has been emitted: the answer begins anew. */
+  readonly onRestart?: (restart: Pick<Decision, 'from' | 'to' | 'reason'>) => void
+  readonly onDecision?: (decision: Decision) => void
+}
+
+/** How a call went; the parts went to `emit`. */
+export type RunOutcome = {
+  readonly outcome: AttemptSummary['outcome']
+  /** The route of the last attempt; null if there was none. */
+  readonly route: string | null
+  readonly attempts: readonly AttemptSummary[]
+  /** Of the last attempt. */
+  readonly usage: Usage | null
+  readonly decisions: readonly Decision[]
+  /** Set unless `outcome` is `ok`. */
+  readonly error?: TurnkeeperError
+  /** No route of the alias is usable now; the earliest probe is so many milliseconds away. */
+  readonly nextProbeInMs?: number
+}
+
+export type AttemptEngine = {
+  /** Never rejects. `request.model` is an alias or a `provider/model`. */
+  run(request: ModelRequest, emit: PartSink, options?: EngineOptions): Promise<RunOutcome>
+}

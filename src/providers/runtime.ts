@@ -1,0 +1,204 @@
+/**
+ * The provider runtime: the configured aliases as one model to call.
+ *
+ * opening ──breakers read──▶ running ──close──▶ closed
+ *
+ * R1. Calls under way when it closes are not cancelled: their callers hold the signals.
+ * R2. What was given (a connection, telemetry) stays open; what was made here is closed here.
+ */
+
+import type { Config, ProviderConfig, RouteConfig } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
+import { openRedis } from '../redis/embedded.ts'
+import { noTelemetry } from '../telemetry/none.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { createUpstream } from './create-upstream.ts'
+import { createHttpClient, type HttpClient } from './http.ts'
+import { completeOf, streamOf } from './provider.ts'
+import { createAttemptEngine } from './routing/attempt-engine.ts'
+import { type Health, openHealth } from './routing/breaker/health.ts'
+import type { RouteHealth } from './routing/breaker/mirror.ts'
+import { createProbe } from './routing/breaker/probe.ts'
+import { policyFromConfig } from './routing/breaker/rules.ts'
+import type { Transition } from './routing/breaker/states.ts'
+import type { AttemptEngine } from './routing/engine-types.ts'
+import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
+import { createRouteTable, type RouteTable } from './routing/route-table.ts'
+import { createRouter } from './routing/router.ts'
+import type { Answer, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
+import type { Upstream } from './upstream.ts'
+
+/** A configured route and how it stands. */
+export type RouteStatus = RouteConfig & RouteHealth & { readonly aliases: readonly string[] }
+
+export type ProviderRuntime = {
+  /** The engine itself, with its decisions: for the agent loop. */
+  readonly run: AttemptEngine['run']
+  /** Never throws for what an upstream did. Leaving the loop early cancels the call. */
+  stream(request: ModelRequest, options?: RunOptions): AsyncIterable<StreamPart>
+  /** Rejects with TurnkeeperError; `error.partial` keeps what had come. */
+  complete(request: ModelRequest, options?: RunOptions): Promise<Answer>
+  /** Every route that stands in an alias, as this process sees it now. */
+  routes(): readonly RouteStatus[]
+  /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
+  history(route?: string): Promise<readonly Transition[]>
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type RuntimeConnections = {
+  /** For short commands. */
+  readonly command: RedisConnection
+  readonly subscriber: RedisConnection
+}
+
+export type OpenRuntimeOptions = {
+  readonly redis: RuntimeConnections
+  readonly telemetry?: Telemetry
+  /** Another way to reach a route, for tests; default: over HTTP, as configured. */
+  readonly upstreamOf?: (route: string) => Upstream | undefined
+  /** How often this process looks at Redis, in milliseconds; default 800. */
+  readonly tickMs?: number
+}
+
+/** A runtime on a resolved configuration and connections that the caller keeps. */
+export async function openProviderRuntime(
+  config: Config,
+  options: OpenRuntimeOptions,
+): Promise<ProviderRuntime> {
+  const { redis, telemetry = noTelemetry, tickMs } = options
+  const table = createRouteTable(config)
+  const network = openNetwork(config, { table, telemetry })
+  const { upstreamOf = network.upstreamOf } = options
+  zeroMetrics(telemetry, table)
+  const health = await openHealth({
+    redis: redis.command,
+    subscriber: redis.subscriber,
+    prefix: config.redis.prefix,
+    routes: table.routes.map(({ name }) => name),
+    policy: policyFromConfig(config.breakers),
+    probe: createProbe({
+      upstreamOf,
+      telemetry,
+      onReport: (report) => recordAttempt(telemetry, labelsOf(table, report.route), report),
+    }),
+    telemetry,
+    ...(tickMs !== undefined && { tickMs }),
+  })
+  const removeGauges = registerGauges(telemetry, table, health)
+  const router = createRouter({ table, health })
+  const { run } = createAttemptEngine({
+    router,
+    table,
+    health,
+    upstreamOf,
+    telemetry,
+    config: config.routing,
+  })
+  const runModel = async (request: ModelRequest, emit: PartSink, runOptions?: RunOptions): Promise<void> => {
+    await run(request, emit, runOptions)
+  }
+  const close = async (): Promise<void> => {
+    removeGauges()
+    await health.close()
+    await network.close()
+  }
+  return {
+    run,
+    stream: (request, runOptions) => streamOf(runModel, request, runOptions),
+    complete: (request, runOptions) => completeOf(runModel, request.model ?? '', request, runOptions),
+    routes: () => routeStatuses(table, health),
+    history: (route) => health.history(route),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+export type ProviderRuntimeOptions = {
+  /** A path of a YAML file, or an object that is already parsed. */
+  readonly config: string | object
+  /** Default: none. */
+  readonly telemetry?: Telemetry
+}
+
+/**
+ * A runtime for a program of its own: loads the configuration, finds or starts Redis, and closes both with itself.
+ * Throws `config/invalid_config` or `queue/redis_unavailable`, saying what to do.
+ */
+export async function createProviderRuntime(options: ProviderRuntimeOptions): Promise<ProviderRuntime> {
+  const { telemetry = noTelemetry } = options
+  const config = await loadConfig(options.config)
+  await using opened = new AsyncDisposableStack()
+  const { url, dataDir, durability } = config.redis
+  const warn = (message: string): void => telemetry.log.warn({}, message)
+  const server = opened.use(await openRedis({ url, dataDir, durability, warn }))
+  const command = opened.adopt(await connectRedis(server.url, { name: 'turnkeeper-routing' }), closeRedis)
+  const subscriber = opened.adopt(await connectRedis(server.url, { role: 'subscriber' }), closeRedis)
+  const runtime = opened.use(await openProviderRuntime(config, { redis: { command, subscriber }, telemetry }))
+  const owned = opened.move()
+  const close = (): Promise<void> => owned.disposeAsync()
+  return { ...runtime, close, [Symbol.asyncDispose]: close }
+}
+
+type Network = { upstreamOf(route: string): Upstream | undefined; close(): Promise<void> }
+
+/** The routes over HTTP: one pool of connections a provider, one upstream a route, made when first wanted. */
+function openNetwork(
+  { providers }: Config,
+  { table, telemetry }: { table: RouteTable; telemetry: Telemetry },
+): Network {
+  const clients = new Map<string, HttpClient>()
+  const upstreams = new Map<string, Upstream>()
+  const clientOf = ({ name, http, timeouts }: ProviderConfig): HttpClient => {
+    const client = clients.get(name) ?? createHttpClient({ ...http, connectMs: timeouts.connectMs })
+    clients.set(name, client)
+    return client
+  }
+  for (const route of table.routes) {
+    const provider = providers[route.provider]
+    if (provider)
+      upstreams.set(route.name, routeUpstream(provider, route, { http: clientOf(provider), telemetry }))
+  }
+  return {
+    upstreamOf(name) {
+      const known = upstreams.get(name)
+      if (known !== undefined) return known
+      const route = table.find(name)?.routes[0]
+      const provider = route && providers[route.provider]
+      // A name that only a client knows is not kept: clients could make up any number of them.
+      return provider && routeUpstream(provider, route, { http: clientOf(provider), telemetry })
+    },
+    async close() {
+      await Promise.allSettled([...clients.values()].map((client) => client.close()))
+    },
+  }
+}
+
+function routeUpstream(
+  { name: provider, protocol, dialect, baseUrl, credentials, timeouts, limits }: ProviderConfig,
+  { name: route, model }: RouteConfig,
+  shared: { http: HttpClient; telemetry: Telemetry },
+): Upstream {
+  const apiKey = credentials[0]?.apiKey.reveal()
+  return createUpstream({
+    ...{ protocol, dialect, baseUrl, model, route, provider, timeouts, limits },
+    ...shared,
+    ...(apiKey !== undefined && { apiKey }),
+  })
+}
+
+function routeStatuses(table: RouteTable, health: Health): RouteStatus[] {
+  return table.routes.map((route) => ({
+    ...route,
+    ...health.view(route.name),
+    aliases: table.aliases
+      .filter(({ routes }) => routes.some(({ name }) => name === route.name))
+      .map(({ alias }) => alias),
+  }))
+}
+
+function labelsOf(table: RouteTable, name: string) {
+  const route = table.routes.find((known) => known.name === name)
+  return table.labels(route ?? { name, provider: name.split('/', 1)[0] ?? '', model: name })
+}
