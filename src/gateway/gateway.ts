@@ -1,0 +1,90 @@
+/**
+ * The HTTP face: its own connections, its own telemetry, one server.
+ *
+ *   starting → listening → closing (readers of events are let go, then the server, then Redis) → closed
+ */
+
+import type { Config } from '../config/config.ts'
+import { secretValues } from '../config/describe.ts'
+import { packageVersion } from '../config/version.ts'
+import { openBackend, type QueueBackend } from '../queue/backend.ts'
+import { clientOn } from '../queue/client.ts'
+import type { RedisOrigin } from '../redis/embedded.ts'
+import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
+import { readRedisHealth } from './health.ts'
+import { createServer, listen } from './server.ts'
+
+export type GatewayOptions = {
+  /** How often a silent event stream gets a comment, in milliseconds; default 15,000. */
+  readonly heartbeatMs?: number
+  /** Where log lines go; default standard error. */
+  readonly logStream?: NodeJS.WritableStream
+}
+
+export type Gateway = {
+  /** With the port that it got. */
+  readonly url: string
+  readonly redis: RedisOrigin
+  readonly metricsUrl: string | undefined
+  /** Ends open event streams (their readers may resume elsewhere) and resolves when all is closed. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts the HTTP face of a configuration.
+ * @throws TurnkeeperError `config/port_in_use`, others of category `config`, or `queue/redis_unavailable`.
+ */
+export async function startGateway(config: Config, options: GatewayOptions = {}): Promise<Gateway> {
+  const { heartbeatMs = 15_000, logStream } = options
+  await using opening = new AsyncDisposableStack()
+  const telemetry = opening.use(await openTelemetry(config, logStream))
+  const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
+  opening.defer(() => backend.close())
+  const closing = new AbortController()
+  const server = createServer({
+    host: config.server.host,
+    client: clientOn(backend, { queue: config.queue.name, telemetry }),
+    readRedis: () => readRedisHealth(backend.redis),
+    log: telemetry.log,
+    heartbeatMs,
+    closing: closing.signal,
+  })
+  opening.defer(() => server.close())
+  const url = await listen(server, config.server)
+  opening.defer(() => closing.abort())
+  telemetry.log.info({ url }, 'gateway listens')
+  return running(opening.move(), { url, telemetry, backend })
+}
+
+function openTelemetry(config: Config, logStream?: NodeJS.WritableStream): Promise<RunningTelemetry> {
+  return createTelemetry({
+    config: config.telemetry,
+    metrics: config.metrics,
+    service: 'gateway',
+    version: packageVersion(),
+    secrets: secretValues(config),
+    ...(logStream && { logStream }),
+  })
+}
+
+type Opened = {
+  readonly url: string
+  readonly telemetry: RunningTelemetry
+  readonly backend: QueueBackend
+}
+
+function running(parts: AsyncDisposableStack, { url, telemetry, backend }: Opened): Gateway {
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= parts.disposeAsync()
+    return closed
+  }
+  return {
+    url,
+    redis: backend.server.origin,
+    metricsUrl: telemetry.metricsUrl,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}

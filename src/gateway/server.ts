@@ -1,0 +1,86 @@
+import { type FastifyInstance, fastify } from 'fastify'
+import type { Address } from '../config/config.ts'
+import { TurnkeeperError } from '../errors.ts'
+import type { TurnClient } from '../queue/client.ts'
+import type { Log } from '../telemetry/telemetry.ts'
+import { errorToResponse } from './error-response.ts'
+import type { RedisHealth } from './health.ts'
+import { requireLocalHost } from './local-host.ts'
+import { addTurnRoutes } from './turns.ts'
+
+/** What the routes work on. */
+export type ServerParts = {
+  /** What the server listens on; requests may name it as their host. */
+  readonly host: string
+  readonly client: TurnClient
+  readonly readRedis: () => Promise<RedisHealth>
+  readonly log: Log
+  readonly heartbeatMs: number
+  /** Aborts when the server is about to close: event streams end then. */
+  readonly closing: AbortSignal
+}
+
+const BODY_BYTES = 2 * 1024 * 1024
+/** A turn id holds a session and a tenant of 128 characters each, escaped in the URL. */
+const PATH_PART_CHARACTERS = 1024
+/** For receiving a request, not for answering it. */
+const REQUEST_MS = 60_000
+
+/** The routes on a server that does not listen yet. */
+export function createServer(parts: ServerParts): FastifyInstance {
+  const app = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
+  })
+  // JSON alone: a page on another site can send plain text without asking first, but not JSON (CORS preflight).
+  app.removeContentTypeParser('text/plain')
+  app.addHook('onRequest', async ({ headers }) => requireLocalHost(headers.host, parts.host))
+  app.setErrorHandler((error, request, reply) => {
+    const { status, headers, body, isOurFault } = errorToResponse(error)
+    if (isOurFault) {
+      const path = request.routeOptions.url ?? 'unknown'
+      parts.log.error({ err: error, method: request.method, path }, 'a request failed')
+    }
+    return reply.status(status).headers(headers).send(body)
+  })
+  app.setNotFoundHandler(({ method, url }) => {
+    const path = url.split('?', 1)[0]?.slice(0, 200)
+    throw new TurnkeeperError('invalid_request', `there is no ${method} ${path} here`, { status: 404 })
+  })
+  app.get('/health', async (_request, reply) => {
+    const redis = await parts.readRedis()
+    return reply
+      .status(redis.ok ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status: redis.ok ? 'ok' : 'degraded', redis })
+  })
+  addTurnRoutes(app, parts)
+  return app
+}
+
+/**
+ * Listens, and tells the URL.
+ * @throws TurnkeeperError `config/port_in_use`, or `config/invalid_config` for an address that is not ours.
+ */
+export async function listen(app: FastifyInstance, { host, port }: Address): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    throw unusable({ host, port }, cause)
+  }
+  const bound = app.server.address()
+  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
+  return `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`
+}
+
+function unusable({ host, port }: Address, cause: unknown): TurnkeeperError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+  if (code === 'EADDRINUSE') {
+    const message = `port ${port} on ${host} is taken: stop the other program or set another server.port`
+    return new TurnkeeperError('port_in_use', message, { cause })
+  }
+  const message = `cannot listen on ${host} port ${port} (${code}): set server.host to an address of this machine and server.port to a port you may use`
+  return new TurnkeeperError('invalid_config', message, { cause })
+}
