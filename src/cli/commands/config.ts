@@ -1,0 +1,41 @@
+import { describeConfig, describeConfigText } from '../../config/describe.ts'
+import { TurnkeeperError } from '../../errors.ts'
+import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
+import { isMissingFile } from '../failure.ts'
+import { requireConfig } from '../settings.ts'
+
+/** `turnkeeper config …`: what a configuration means. */
+export const configCommand: AddCommand = (parent, context) => {
+  const config = parent
+    .command('config')
+    .description('look at the configuration')
+    .helpCommand(false)
+    .addHelpText(...example('turnkeeper config check'))
+  config
+    .command('check')
+    .description('say what the configuration means and what is wrong with it, agents included')
+    .addHelpText(...example('turnkeeper config check --config turnkeeper.config.yaml'))
+    .action(async (_options, command) => check(command.optsWithGlobals() as GlobalOptions, context))
+}
+
+async function check(options: GlobalOptions, { terminal, onStatus }: CommandContext): Promise<void> {
+  try {
+    const config = await requireConfig(options)
+    const description = describeConfig(config)
+    terminal.print(describeConfigText(description))
+    const { checkAgents, agentListText } = await import('../agents-check.ts')
+    const { agents, findings } = await checkAgents(config)
+    if (agents.length > 0) terminal.print(agentListText(agents))
+    for (const finding of findings) terminal.note(terminal.red(`finding: ${finding}`))
+    terminal.note(findings.length === 0 ? 'nothing is wrong with it' : `findings: ${findings.length}`)
+    terminal.json({ ok: findings.length === 0, findings, config: description, agents })
+    onStatus(findings.length === 0 ? 0 : 1)
+  } catch (error) {
+    // a configuration that is wrong is what this command looks for; one that is not there is wrong usage
+    if (!(error instanceof TurnkeeperError) || error.category !== 'config' || isMissingFile(error))
+      throw error
+    terminal.note(terminal.red(error.message))
+    terminal.json({ error: error.toJSON() })
+    onStatus(1)
+  }
+}

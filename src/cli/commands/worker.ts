@@ -1,0 +1,21 @@
+import { type AddCommand, example, type GlobalOptions } from '../command.ts'
+import { requireConfig } from '../settings.ts'
+import { listenForSignals } from '../signals.ts'
+
+/** `turnkeeper worker`: runs turns until it is told to stop. */
+export const workerCommand: AddCommand = (parent, { terminal }) => {
+  parent
+    .command('worker')
+    .description('run turns; Ctrl-C hands running turns back and leaves')
+    .addHelpText(...example('turnkeeper worker --config turnkeeper.config.yaml'))
+    .action(async (_options, command) => {
+      const config = await requireConfig(command.optsWithGlobals() as GlobalOptions)
+      using stop = listenForSignals()
+      const { startWorker } = await import('../../runtime/worker.ts')
+      await using worker = await startWorker(config)
+      const { id, redis, metricsUrl } = worker
+      terminal.note(`worker ${id} takes turns; metrics at ${metricsUrl ?? 'no address'}`)
+      terminal.json({ worker: id, redis, metricsUrl: metricsUrl ?? null })
+      await worker.run({ signal: stop.signal })
+    })
+}
