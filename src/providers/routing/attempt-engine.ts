@@ -190,15 +190,10 @@ function follow(
   const to = next.type === 'reroute' ? next.to : from
   const reason = attempted.report.error?.reason ?? 'unknown'
   const move = { from: from.route.name, to: to.route.name, reason }
-  const decided = (decision: Decision): void => {
-    call.decisions.push(decision)
-    options.onDecision?.(decision)
-  }
-  if (attempted.isCommitted) {
-    options.onRestart?.(move)
-    decided({ type: 'restart', ...move })
-  }
-  decided({ type: next.type, ...move })
+  const decision: Decision = { type: attempted.isCommitted ? 'restart' : next.type, ...move }
+  if (attempted.isCommitted) options.onRestart?.(move)
+  call.decisions.push(decision)
+  options.onDecision?.(decision)
   countDecision(call, from, { to, type: next.type, report: attempted.report })
   if (next.type === 'reroute' && verdictOn(reason) === 'failed') {
     world.health.rerouted(move.from, world.health.view(move.from).generation)

@@ -108,9 +108,9 @@ export function observeAttempt(
     route: route.name,
     alias,
     'attempt.number': number,
-    'reroute.from': after?.type === 'reroute' ? after.from : undefined,
-    'reroute.reason': after?.type === 'reroute' ? after.reason : undefined,
-    'retry.reason': after?.type === 'retry' ? after.reason : undefined,
+    ...(after && after.from !== after.to
+      ? { 'reroute.from': after.from, 'reroute.reason': after.reason }
+      : { 'retry.reason': after?.reason }),
   }
   return telemetry.observe('provider_attempt', about, async (span) => {
     const report = await attempt()

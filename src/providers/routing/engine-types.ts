@@ -4,7 +4,10 @@ import type { AttemptSummary, TurnkeeperError } from '../../errors.ts'
 import type { ModelRequest, PartSink, Usage } from '../types.ts'
 import type { ChooseOptions } from './router.ts'
 
-/** What the engine did beyond the first attempt. A restart is followed by the retry or reroute that carries it. */
+/**
+ * What led to each attempt after the first. A restart is a retry (`from` is `to`) or a reroute after the commit point:
+ * what has been emitted is to be discarded.
+ */
 export type Decision = {
   readonly type: 'retry' | 'reroute' | 'restart'
   readonly from: string

@@ -159,7 +159,7 @@ describe('the attempt engine', () => {
       ' world',
       'finish',
     ])
-    expect(decisions.map(({ type }) => type)).toEqual(['restart', 'reroute'])
+    expect(decisions.map(({ type }) => type)).toEqual(['restart'])
     expectOneEnding(parts)
   })
 
@@ -167,7 +167,7 @@ describe('the attempt engine', () => {
     const { run } = stage({ 'p/a': [{ says: ['Hel'], fails: 'stall' }, OK] })
     const { outcome, decisions } = await run({ afterCommit: 'restart' })
     expect(outcome).toBe('ok')
-    expect(decisions.map(({ type }) => type)).toEqual(['restart', 'retry'])
+    expect(decisions.map(({ type }) => type)).toEqual(['restart'])
   })
 
   test('when everything failed, the error is the first cause and lists all attempts (A4)', async () => {
