@@ -54,14 +54,14 @@ const readText = defineTool({
 
 const searchText = defineTool({
   name: 'search_text',
-  description: 'Searches the files below a directory for a text and tells where it occurs.',
+  description: 'Searches the files below a directory for a text and tells the lines that have it.',
   inputSchema: z.object({ text: z.string(), directory: z.string() }),
   effect: 'pure',
   execute: async ({ text, directory }) => {
-    const matches: { path: string; occurrences: number }[] = []
+    const matches: { path: string; line: number }[] = []
     for (const path of await filesBelow(directory)) {
-      const occurrences = (await readFile(inside(path), 'utf8')).split(text).length - 1
-      if (occurrences > 0) matches.push({ path, occurrences })
+      const lines = (await readFile(inside(path), 'utf8')).split('\n')
+      for (const [i, line] of lines.entries()) if (line.includes(text)) matches.push({ path, line: i + 1 })
     }
     return { text, matches }
   },

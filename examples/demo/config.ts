@@ -4,6 +4,13 @@ import { resolve } from 'node:path'
 /** The route whose upstream misbehaves during the demo. */
 export const BAD_ROUTE = 'aggregator/glm-4.6'
 export const BAD_MODEL = 'glm-4.6'
+/** How it misbehaves: faults of the simulated upstream, the last one first. */
+export const BAD_TIMES = [
+  ['html', 5],
+  ['cut:60', 2],
+  ['stall:60', 2],
+] as const
+export const GOOD_MODELS = ['deepseek-v3.2', 'gpt-5-mini'] as const
 
 /** Folder of the demo's files, below the repository. */
 export const FOLDER = resolve('.turnkeeper/demo')
@@ -30,7 +37,7 @@ providers:${provider('aggregator')}${provider('vendor')}${provider('backup')}
 models:
   coder:
     strategy: first_healthy
-    routes: [${BAD_ROUTE}, vendor/deepseek-v3.2, backup/gpt-5-mini]
+    routes: [${BAD_ROUTE}, vendor/${GOOD_MODELS[0]}, backup/${GOOD_MODELS[1]}]
 breakers:
   html: { over: 3, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }
   stall: { over: 4, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }

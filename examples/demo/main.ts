@@ -8,7 +8,7 @@ import { connect, createProviderRuntime, TurnkeeperError } from 'turnkeeper'
 import { createSim } from 'turnkeeper/testing'
 import { openRedis } from '../../src/redis/embedded.ts'
 import { cleanUp } from './clean-up.ts'
-import { BAD_MODEL, CONFIG_FILE, FOLDER, writeConfig } from './config.ts'
+import { BAD_MODEL, BAD_TIMES, CONFIG_FILE, FOLDER, GOOD_MODELS, writeConfig } from './config.ts'
 import { createDisplay, type TurnView } from './display.ts'
 import { follow } from './follow.ts'
 import { startProcess } from './processes.ts'
@@ -54,18 +54,13 @@ async function main(): Promise<number> {
   closing.defer(async () => {
     await Promise.all(processes.map((child) => child.stop()))
   })
-  const addresses = await Promise.all(processes.map((child) => child.line(/(http:\/\/\S+)/)))
+  const addresses = await Promise.all(processes.map((child) => child.line(/(http:\/\/[^\s;]+)/)))
   display.say(`Running: ${processes.map((child) => `${child.name} (pid ${child.pid})`).join(', ')}`)
 
-  // The first route stalls twice, is cut twice, then sends HTML; the newest rule comes first.
-  for (const [fault, times] of [
-    ['html', 5],
-    ['cut:60', 2],
-    ['stall:60', 2],
-  ] as const) {
-    sim.control({ model: BAD_MODEL, fault, times })
-  }
-  sim.control({ model: 'deepseek-v3.2', fault: 'slow:15' })
+  // The first route stalls twice, is cut twice, then sends HTML; the newest rule comes first. The other two are
+  // paced like a real model, so that there is something to watch.
+  for (const [fault, times] of BAD_TIMES) sim.control({ model: BAD_MODEL, fault, times })
+  for (const model of GOOD_MODELS) sim.control({ model, fault: 'slow:40' })
 
   const client = closing.use(await connect({ config: CONFIG_FILE }))
   const health = closing.use(await createProviderRuntime({ config: CONFIG_FILE }))
