@@ -23,6 +23,7 @@ const LINGER_MS = 3_000
 /** Runs the command line `argv` (without node and script) and sets the exit status; never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
   const terminal = createTerminal({ isJson: argv.includes('--json') })
+  process.on('uncaughtException', (error) => process.exit(tell(error, terminal)))
   process.exitCode = await run(argv, terminal)
   setTimeout(() => process.exit(), LINGER_MS).unref()
 }
@@ -37,12 +38,18 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<number>
     return status
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help, --version
-    const failure = errorToFailure(error)
-    if (!(error instanceof CommanderError)) terminal.note(terminal.red(`error: ${failure.message}`))
-    if (failure.stack !== undefined) terminal.note(failure.stack)
-    terminal.json({ error: failure.json })
-    return failure.status
+    return tell(error, terminal)
   }
+}
+
+/** Says what went wrong, and returns the exit status of it. */
+function tell(error: unknown, terminal: Terminal): number {
+  const { status, message, json, stack } = errorToFailure(error)
+  // commander has told its own errors already
+  if (!(error instanceof CommanderError)) terminal.note(terminal.red(`error: ${message}`))
+  if (stack !== undefined) terminal.note(stack)
+  terminal.json({ error: json })
+  return status
 }
 
 function createProgram(terminal: Terminal, onStatus: (status: number) => void): Command {

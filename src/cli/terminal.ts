@@ -67,6 +67,5 @@ export function createTerminal({
 
 /** `turnkeeper … | head` has all that it wanted: no error. */
 function endOnClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit()
-  throw error
+  process.exit(error.code === 'EPIPE' ? process.exitCode : 1)
 }

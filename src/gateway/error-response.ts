@@ -64,10 +64,9 @@ function statusOf({ status, category, reason }: TurnkeeperError): number {
 /** The framework's complaints about a request: https://fastify.dev/docs/latest/Reference/Errors/. */
 function fromFramework(error: unknown): TurnkeeperError | undefined {
   if (error instanceof TurnkeeperError || !(error instanceof Error)) return undefined
-  if (!('statusCode' in error) || !('code' in error)) return undefined
-  const status = Number(error.statusCode)
+  const status = 'statusCode' in error ? Number(error.statusCode) : 500
   if (!(status >= 400 && status < 500)) return undefined
-  switch (error.code) {
+  switch ('code' in error ? error.code : undefined) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new TurnkeeperError('too_large', 'the body is larger than 2 MiB', { status })
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

@@ -44,6 +44,7 @@ export async function sendEvents(
   const gone = new AbortController()
   const signal = AbortSignal.any([gone.signal, closing])
   reply.raw.once('close', () => gone.abort())
+  if (reply.raw.destroyed) gone.abort() // it left while the turn was being looked up
   const events = turn
     .events({ signal, ...(lastEventId !== undefined && { lastEventId }) })
     [Symbol.asyncIterator]()

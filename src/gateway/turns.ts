@@ -37,13 +37,18 @@ export function addTurnRoutes(app: FastifyInstance, parts: { client: TurnClient 
     return reply.header('cache-control', 'no-store').send(record)
   })
 
-  app.get<EventsPath>('/v1/turns/:id/events', async ({ params, query, headers }, reply) => {
-    const turn = client.turn(params.id)
-    const lastEventId = eventIdOf(headers['last-event-id'] ?? query.lastEventId)
-    const { state } = await reading(turn.read())
-    await sendEvents(turn, reply, { ...parts, state, ...(lastEventId !== undefined && { lastEventId }) })
-    return reply
-  })
+  // a HEAD of a stream would wait for its end
+  app.get<EventsPath>(
+    '/v1/turns/:id/events',
+    { exposeHeadRoute: false },
+    async ({ params, query, headers }, reply) => {
+      const turn = client.turn(params.id)
+      const lastEventId = eventIdOf(headers['last-event-id'] ?? query.lastEventId)
+      const { state } = await reading(turn.read())
+      await sendEvents(turn, reply, { ...parts, state, ...(lastEventId !== undefined && { lastEventId }) })
+      return reply
+    },
+  )
 }
 
 /** Every option of `enqueue`, so that the compiler notices a new one. */

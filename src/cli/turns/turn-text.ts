@@ -6,9 +6,11 @@ import { columns, durationText, plainText } from './columns.ts'
 /** All that the journal has of a turn: what it is, when, its steps, what it cost, how it ended. */
 export function turnText(record: TurnRecord): string {
   const { result } = record
+  const steps = columns((result?.steps ?? []).flatMap(stepRows))
   return [
     ...columns(factRows(record)),
-    ...(result ? ['', ...columns(result.steps.flatMap(stepRows)), ...endingLines(result)] : []),
+    ...(steps.length > 0 ? ['', ...steps] : []),
+    ...(result ? endingLines(result) : []),
   ].join('\n')
 }
 
