@@ -1,7 +1,7 @@
-import { toTurnkeeperError } from '../../../errors.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { ModelRequest } from '../../types.ts'
 import type { AttemptReport, Upstream } from '../../upstream.ts'
+import { reportToAttributes } from '../metrics.ts'
 import type { Probe } from './health.ts'
 import { verdictOn } from './rules.ts'
 
@@ -29,8 +29,9 @@ export function createProbe({ upstreamOf, telemetry, onReport = () => {} }: Prob
       if (upstream === undefined) return 'failed'
       const report = await upstream.attempt(PROBE_REQUEST, () => {}, { signal, stream: false })
       onReport(report)
+      span.set(reportToAttributes(report))
       if (report.error === undefined) return 'ok'
-      const { reason, code } = toTurnkeeperError(report.error)
+      const { reason, code } = report.error
       if (reason !== 'cancelled' && verdictOn(reason) === 'neutral') return 'ok'
       span.fail(code)
       return 'failed'
