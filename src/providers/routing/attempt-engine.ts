@@ -133,7 +133,7 @@ async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Pr
       }),
     ),
   )
-  gate.close()
+  gate.settle(report.outcome === 'ok')
   span.onAttempt(candidate.route, gate.facts(), report)
   call.last = report
   call.attempts.push(reportToSummary(report))

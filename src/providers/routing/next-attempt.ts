@@ -30,31 +30,36 @@ export type NextAttemptOptions = {
 /**
  * Retry, reroute or stop. Before the commit point the same route comes first, once; after it another one does, since
  * what broke in the middle of an answer tends to break again. A route whose health is worse than that of the failed
- * one is taken only when nothing else is left.
+ * one is taken only when nothing else is left, and what an upstream asks to wait is waited only when nothing else
+ * serves.
  */
 export function nextAttempt(failed: FailedAttempt, options: NextAttemptOptions): NextAttempt {
   const { error, isCommitted, attempts } = failed
-  if (error.category === 'turn' || attempts.length >= options.config.maxAttempts) return { type: 'stop' }
+  const stop: NextAttempt = { type: 'stop' }
+  if (error.category === 'turn' || attempts.length >= options.config.maxAttempts) return stop
   const retry = retrySameRoute(failed, options)
-  const to = REASONS[error.reason].otherRoute === 'yes' ? otherRoute(failed, options.choice) : undefined
-  const reroute = to && ({ type: 'reroute', to } as const)
-  // A used-up limit is waited for only when nothing else serves.
-  const isRerouteFirst = isCommitted || error.category === 'rate_limit'
-  return (isRerouteFirst ? (reroute ?? retry) : (retry ?? reroute)) ?? { type: 'stop' }
+  const { asGood, any } = otherRoutes(failed, options.choice)
+  if (error.category === 'rate_limit' || retry?.isLong) return asGood ?? any ?? retry?.attempt ?? stop
+  if (isCommitted) return asGood ?? retry?.attempt ?? any ?? stop
+  return retry?.attempt ?? asGood ?? any ?? stop
 }
+
+/** `isLong`: the upstream asked for a longer wait than our own backoff would be. */
+type Retry = { readonly attempt: NextAttempt; readonly isLong: boolean }
 
 function retrySameRoute(
   { error, candidate, attempts }: FailedAttempt,
   { config, choice, random }: NextAttemptOptions,
-): NextAttempt | undefined {
+): Retry | undefined {
   const { name } = candidate.route
   const made = attempts.filter(({ route }) => route === name).length
   if (made > mostRetries(error, config) || !offers(choice, name)) return undefined
   const { baseMs, maxMs } = config.backoff
-  const asked = error.retryAfterMs
+  const ownMs = Math.min(maxMs, baseMs * 2 ** (made - 1))
+  const { retryAfterMs: asked } = error
+  if (asked === undefined) return { attempt: { type: 'retry', delayMs: random() * ownMs }, isLong: false }
   // Sooner than it asked for would fail again, and longer than our own limit nobody waits.
-  if (asked !== undefined) return asked <= maxMs ? { type: 'retry', delayMs: asked } : undefined
-  return { type: 'retry', delayMs: random() * Math.min(maxMs, baseMs * 2 ** (made - 1)) }
+  return asked <= maxMs ? { attempt: { type: 'retry', delayMs: asked }, isLong: asked > ownMs } : undefined
 }
 
 function mostRetries(
@@ -72,11 +77,20 @@ function mostRetries(
   }
 }
 
-function otherRoute({ candidate, attempts }: FailedAttempt, choice: Choice): Candidate | undefined {
-  if (choice.kind === 'none' || choice.isLastResort) return undefined
+type Others = { readonly asGood?: NextAttempt; readonly any?: NextAttempt }
+
+/** Routes that this call has not tried: the first whose health is no worse, and the first of all. */
+function otherRoutes({ error, candidate, attempts }: FailedAttempt, choice: Choice): Others {
+  const isUseless = REASONS[error.reason].otherRoute !== 'yes'
+  if (isUseless || choice.kind === 'none' || choice.isLastResort) return {}
   const untried = choice.candidates.filter(({ route }) => attempts.every((made) => made.route !== route.name))
   const rank = rankOf(candidate.health.state)
-  return untried.find(({ health }) => rankOf(health.state) <= rank) ?? untried[0]
+  const asGood = untried.find(({ health }) => rankOf(health.state) <= rank)
+  const [any] = untried
+  return {
+    ...(asGood && { asGood: { type: 'reroute', to: asGood } }),
+    ...(any && { any: { type: 'reroute', to: any } }),
+  }
 }
 
 function offers(choice: Choice, name: string): boolean {

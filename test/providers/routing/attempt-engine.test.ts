@@ -222,6 +222,18 @@ describe('the attempt engine', () => {
     expect(waits).toEqual([])
   })
 
+  test('a wait longer than the backoff is only waited when nothing else serves', async () => {
+    const { run, waits } = stage({ 'p/a': [{ fails: 'overloaded', retryAfterMs: 700 }], 'p/b': [OK] })
+    expect((await run()).attempts.map(({ route }) => route)).toEqual(['p/a', 'p/b'])
+    expect(waits).toEqual([])
+  })
+
+  test('a restart prefers the same route to one whose health is worse', async () => {
+    const { run, health } = stage({ 'p/a': [{ says: ['x'], fails: 'stall' }, OK], 'p/b': [OK] })
+    health.set('p/b', 'degraded')
+    expect((await run({ afterCommit: 'restart' })).attempts.map(({ route }) => route)).toEqual(['p/a', 'p/a'])
+  })
+
   test('a used-up limit is waited for only when nothing else serves', async () => {
     const alone = stage({ 'p/a': [{ fails: 'rate_limited', retryAfterMs: 300 }, OK] })
     expect((await alone.run()).outcome).toBe('ok')
