@@ -32,6 +32,7 @@ export type EventStreamOptions = EventStreamParts & {
 const HEAD = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
+  connection: 'close', // a stream's connection has no next request, and would hold a closing server up
   'x-accel-buffering': 'no', // nginx would otherwise hold events back
 } as const
 

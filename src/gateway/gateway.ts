@@ -12,7 +12,7 @@ import { clientOn } from '../queue/client.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import { readRedisHealth } from './health.ts'
-import { createServer, listen } from './server.ts'
+import { closeServer, createServer, listen } from './server.ts'
 
 export type GatewayOptions = {
   /** How often a silent event stream gets a comment, in milliseconds; default 15,000. */
@@ -50,7 +50,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     heartbeatMs,
     closing: closing.signal,
   })
-  opening.defer(() => server.close())
+  opening.defer(() => closeServer(server))
   const url = await listen(server, config.server)
   opening.defer(() => closing.abort())
   telemetry.log.info({ url }, 'gateway listens')

@@ -25,13 +25,15 @@ const BODY_BYTES = 2 * 1024 * 1024
 const PATH_PART_CHARACTERS = 1024
 /** For receiving a request, not for answering it. */
 const REQUEST_MS = 60_000
+/** A client that does not take its answer is left behind after this. */
+const CLOSE_MS = 5_000
 
 /** The routes on a server that does not listen yet. */
 export function createServer(parts: ServerParts): FastifyInstance {
   const app = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PATH_PART_CHARACTERS },
   })
   // JSON alone: a page on another site can send plain text without asking first, but not JSON (CORS preflight).
@@ -73,6 +75,16 @@ export async function listen(app: FastifyInstance, { host, port }: Address): Pro
   const bound = app.server.address()
   const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
   return `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`
+}
+
+/** Takes no new request, lets the ones under way end, and resolves when all connections are closed. */
+export async function closeServer(app: FastifyInstance): Promise<void> {
+  const patience = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(patience)
+  }
 }
 
 function unusable({ host, port }: Address, cause: unknown): TurnkeeperError {
