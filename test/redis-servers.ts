@@ -1,12 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { openRedis, type RedisServer } from '../src/redis/embedded.ts'
+import { isOnPath } from './programs.ts'
 
 /** Whether a real server can be started here. */
-export const hasRedisServer = (process.env.PATH ?? '')
-  .split(delimiter)
-  .some((folder) => existsSync(join(folder, 'redis-server')))
+export const hasRedisServer = isOnPath('redis-server')
 
 /** Kinds of server on which a contract must hold; the real one only where it is installed. */
 export const serverKinds = (hasRedisServer ? ['redis-server', 'fallback'] : ['fallback']) as (

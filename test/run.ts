@@ -6,7 +6,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { isOnPath } from './programs.ts'
 
 type Report = {
   numPassedTests: number
@@ -18,7 +19,7 @@ type Report = {
 /** Programs that some suites need, and the Debian package that has them. */
 const programs = { 'redis-server': 'redis-server', promtool: 'prometheus' } as const
 
-const missing = Object.entries(programs).filter(([program]) => !onPath(program))
+const missing = Object.entries(programs).filter(([program]) => !isOnPath(program))
 const folder = mkdtempSync(join(tmpdir(), 'tk-report-'))
 const file = join(folder, 'report.json')
 const run = spawnSync(
@@ -40,7 +41,3 @@ const forbidden = process.env.CI && skipped > 0
 if (forbidden) console.log('In CI nothing may be skipped.')
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(failed > 0 || forbidden ? 1 : 0)
-
-function onPath(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
-}

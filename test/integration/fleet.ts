@@ -72,7 +72,7 @@ export async function openFleet(more: Record<string, object> = {}): Promise<Flee
     start,
     async worker() {
       const process = start('worker')
-      const [, metricsUrl = ''] = await process.match(/(http:\/\/\S+\/metrics)/)
+      const [, metricsUrl = ''] = await process.match(/takes turns; metrics at (\S+)/)
       return { ...process, metricsUrl }
     },
     async close() {
@@ -86,12 +86,13 @@ export async function openFleet(more: Record<string, object> = {}): Promise<Flee
 }
 
 /** Runs `turnkeeper <args>` in `cwd`. */
-export function startCli(
-  args: readonly string[],
-  cwd: string,
-  env: NodeJS.ProcessEnv = process.env,
-): Started {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+export function startCli(args: readonly string[], cwd: string, env?: NodeJS.ProcessEnv): Started {
+  return startNode([CLI, ...args], cwd, env)
+}
+
+/** Runs `node <args>` in `cwd`, without blocking what else this process serves. */
+export function startNode(args: readonly string[], cwd: string, env = process.env): Started {
+  const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const lines: string[] = []
   const looking = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {

@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isOnPath } from '../programs.ts'
+import { type Fleet, openFleet } from './fleet.ts'
+
+const routes = ['sim/good', 'sim/other']
+let fleet: Fleet
+let metricsUrl: string
+let page: string
+
+beforeAll(async () => {
+  fleet = await openFleet({ models: { coder: { routes } } })
+  metricsUrl = (await fleet.worker()).metricsUrl
+  page = await (await fetch(metricsUrl)).text()
+})
+afterAll(() => fleet.close())
+
+test.skipIf(!isOnPath('promtool'))('promtool finds nothing wrong with the page of a fresh worker', () => {
+  const checked = spawnSync('promtool', ['check', 'metrics'], { input: page, encoding: 'utf8' })
+  expect(`${checked.stdout}${checked.stderr}`).toBe('')
+  expect(checked.status).toBe(0)
+})
+
+test.each(routes)(
+  'before any traffic the page shows everything of route %s at zero, and its breaker closed',
+  (route) => {
+    const value = (metric: string, ...labels: string[]): string | undefined =>
+      page
+        .split('\n')
+        .find((line) => line.startsWith(`${metric}{`) && labels.every((label) => line.includes(label)))
+        ?.split(' ')
+        .at(-1)
+    const own = `route="${route}"`
+    expect(value('provider_attempts_total', own, 'outcome="ok"')).toBe('0')
+    expect(value('provider_attempts_total', own, 'outcome="html"')).toBe('0')
+    expect(value('provider_html_payload_total', own)).toBe('0')
+    expect(value('provider_stall_count_total', own)).toBe('0')
+    expect(value('route_health_state', own, 'state="closed"')).toBe('1')
+    expect(value('route_health_state', own, 'state="open"')).toBe('0')
+  },
+)
+
+test('before any traffic the page shows every agent with no turn', () => {
+  for (const agent of ['assistant', 'talker']) {
+    for (const outcome of ['ok', 'failed', 'cancelled']) {
+      expect(page).toMatch(new RegExp(`^turns_total\\{.*agent="${agent}".*outcome="${outcome}".*\\} 0$`, 'm'))
+    }
+  }
+})
+
+test('after a turn the page has counted it, its attempts and its tools', async () => {
+  const turn = await fleet.client.enqueue('assistant', { input: 'call look_up with {"word": "x", "ms": 1}' })
+  expect((await turn.result()).status).toBe('completed')
+  const after = await (await fetch(metricsUrl)).text()
+  expect(after).toMatch(/^turns_total\{.*agent="assistant".*outcome="ok".*\} 1$/m)
+  expect(after).toMatch(/^provider_attempts_total\{.*route="sim\/good".*outcome="ok".*\} 2$/m)
+  expect(after).toMatch(/^gen_ai_client_inference_duration_seconds_count\{.*\} 2$/m)
+  expect(after).toMatch(/^gen_ai_execute_tool_duration_seconds_count\{.*gen_ai_tool_name="look_up".*\} 1$/m)
+  expect(after).toMatch(/^turn_duration_seconds_count\{.*\} 1$/m)
+  expect(after).toMatch(/^queue_wait_seconds_count\{.*\} 1$/m)
+})
