@@ -6,7 +6,7 @@ import { secretValues } from '../config/describe.ts'
 import { loadConfig } from '../config/load.ts'
 import { packageVersion } from '../config/version.ts'
 import { createTelemetry } from '../telemetry/create.ts'
-import { type TurnClient, openClient } from './client.ts'
+import { openClient, type TurnClient } from './client.ts'
 
 export type ConnectOptions = {
   /** Instead of the configuration's. */
