@@ -9,7 +9,8 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
     'architecture and unit tests',
     'vitest',
     'run',
-    '--reporter=dot',
+    '--reporter=default',
+    '--silent=passed-only',
     '--exclude=test/integration/**',
     '--exclude=test/acceptance/**',
   ],
@@ -19,11 +20,11 @@ for (const [name, command, ...args] of steps) {
   const started = performance.now()
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: 'utf8',
-    env: { ...process.env, FORCE_COLOR: '0' },
+    env: { ...process.env, NO_COLOR: '1' },
   })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   if (status !== 0) {
-    console.error(`${stdout}\n${stderr}`)
+    console.error(`${stdout}\n${stderr}`.replaceAll(/^ *✓.*\n/gm, ''))
     console.error(`✗ ${name} (${seconds} s)`)
     process.exit(1)
   }
