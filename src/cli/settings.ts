@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { DEFAULTS } from '../config/defaults.ts'
-import { TurnkeeperError } from '../errors.ts'
 import type { TurnClient } from '../queue/client.ts'
 import type { GlobalOptions } from './command.ts'
 import type { Terminal } from './terminal.ts'
@@ -32,20 +31,4 @@ export async function connectClient(
 /** The same for a command that only reads: a Redis that keeps no file is no danger then. */
 export async function connectReader(config: Config, terminal: Terminal): Promise<TurnClient> {
   return connectClient({ ...config, redis: { ...config.redis, durability: 'none' } }, terminal)
-}
-
-/** What Redis was asked; a rejection of the connection becomes `queue/redis_unavailable`. */
-export async function answered<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    if (cause instanceof TurnkeeperError) throw cause
-    throw new TurnkeeperError(
-      'redis_unavailable',
-      'Redis does not answer any more; what was accepted goes on',
-      {
-        cause,
-      },
-    )
-  }
 }

@@ -10,7 +10,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { TurnkeeperError } from '../errors.ts'
+import { toTurnkeeperError } from '../errors.ts'
 import type { TurnHandle } from '../queue/handle.ts'
 import { isTerminal, type TurnEvent, type TurnState } from '../queue/types.ts'
 import type { Log } from '../telemetry/telemetry.ts'
@@ -93,9 +93,5 @@ function frame(event: TurnEvent): string {
 
 /** In band, since the status line has gone; it has no id, so a client resumes after the last real event. */
 function errorFrame(cause: unknown): string {
-  const error =
-    cause instanceof TurnkeeperError
-      ? cause
-      : new TurnkeeperError('redis_unavailable', 'Redis did not answer; resume with Last-Event-ID', { cause })
-  return `event: error\ndata: ${JSON.stringify(errorToResponse(error).body)}\n\n`
+  return `event: error\ndata: ${JSON.stringify(errorToResponse(toTurnkeeperError(cause)).body)}\n\n`
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
+import { answering } from '../redis/answering.ts'
 import { derivedSessionId, sessionRef } from '../redis/keys.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import type { Carrier, Telemetry } from '../telemetry/telemetry.ts'
@@ -183,20 +184,4 @@ function withoutTrace({ traceparent: _traceparent, ...options }: EnqueueOptions)
 
 function withoutUndefined(options: { [K in keyof TurnOptions]: TurnOptions[K] | undefined }): TurnOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as TurnOptions
-}
-
-/** A rejection of the connection becomes our own error. */
-async function answering<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    if (cause instanceof TurnkeeperError) throw cause
-    throw new TurnkeeperError(
-      'redis_unavailable',
-      'Redis did not answer; the call may be repeated with the same key',
-      {
-        cause,
-      },
-    )
-  }
 }

@@ -10,6 +10,7 @@
  */
 
 import { TurnkeeperError } from '../errors.ts'
+import { answering } from '../redis/answering.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import { sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import type { Journal } from './journal.ts'
@@ -39,17 +40,27 @@ const LOOK_AGAIN_MS = 1_000
 const QUEUED_ID = '0-0.0'
 
 /**
- * The events of `turnId`, as they come.
+ * The events of `turnId`, as they come. A malformed `lastEventId` throws at once, the rest at the first pull.
  * @throws TurnkeeperError `turn/unknown_turn`, `turn/invalid_input` for a malformed `lastEventId`, or
  *   `queue/redis_unavailable`.
  */
-export async function* readEvents(
+export function readEvents(
   source: EventSource,
   turnId: string,
   { lastEventId, signal }: ReadOptions = {},
 ): AsyncGenerator<TurnEvent, void> {
+  return follow(source, turnId, { after: parseEventId(lastEventId), signal })
+}
+
+type Position = { readonly entry: string; readonly index: number }
+
+async function* follow(
+  source: EventSource,
+  turnId: string,
+  { after, signal }: { after: Position | undefined; signal: AbortSignal | undefined },
+): AsyncGenerator<TurnEvent, void> {
   const keys = sessionKeys(source.prefix, sessionOfTurn(turnId)).turn(turnId)
-  let position = parseEventId(lastEventId)
+  let position = after
   const wakener = createWakener()
   const leave = source.subscriptions.listen(keys.channel, wakener.wake)
   try {
@@ -60,7 +71,9 @@ export async function* readEvents(
     }
     let wasTerminal = false
     while (!signal?.aborted) {
-      const page: StreamPage = await source.redis.xrange(keys.events, position.entry, '+', 'COUNT', PAGE)
+      const page: StreamPage = await answering(
+        source.redis.xrange(keys.events, position.entry, '+', 'COUNT', PAGE),
+      )
       let fresh = 0
       for (const [entry, fields] of page) {
         const bodies = JSON.parse(fields[1] ?? '[]') as TurnEventBody[]
@@ -103,9 +116,9 @@ function timeOf(entry: string): number {
   return Number(entry.split('-')[0])
 }
 
-function parseEventId(id: string | undefined): { entry: string; index: number } | undefined {
+function parseEventId(id: string | undefined): Position | undefined {
   if (id === undefined) return undefined
-  const match = /^(\d+-\d+)\.(\d+)$/.exec(id)
+  const match = /^(\d{1,20}-\d{1,20})\.(\d{1,9})$/.exec(id)
   if (!match) {
     throw new TurnkeeperError(
       'invalid_input',
@@ -116,7 +129,7 @@ function parseEventId(id: string | undefined): { entry: string; index: number } 
 }
 
 async function requireTurn(journal: Journal, turnId: string): Promise<TurnRecord> {
-  const record = await journal.read(turnId)
+  const record = await answering(journal.read(turnId))
   if (record) return record
   throw new TurnkeeperError(
     'unknown_turn',

@@ -1,4 +1,5 @@
 import { TurnkeeperError } from '../errors.ts'
+import { answering } from '../redis/answering.ts'
 import { sessionIdOf, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import { type EventSource, type ReadOptions, readEvents } from './events.ts'
 import { isTerminal, type TurnEvent, type TurnRecord, type TurnResult } from './types.ts'
@@ -38,7 +39,7 @@ export function turnHandle(source: EventSource, turnId: string): TurnHandle {
   const { channel } = sessionKeys(source.prefix, session).turn(turnId)
 
   const read = async (): Promise<TurnRecord> => {
-    const record = await source.journal.read(turnId)
+    const record = await answering(source.journal.read(turnId))
     if (!record) throw new TurnkeeperError('unknown_turn', `no turn ${turnId} is kept`)
     return record
   }

@@ -2,7 +2,7 @@ import { text as readAll } from 'node:stream/consumers'
 import type { EnqueueOptions } from '../../queue/client.ts'
 import type { TurnHandle } from '../../queue/handle.ts'
 import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
-import { answered, connectClient, findConfig } from '../settings.ts'
+import { connectClient, findConfig } from '../settings.ts'
 import { listenForSignals } from '../signals.ts'
 import { watchTurn } from '../turns/watch.ts'
 import { duration, wholeNumber, word } from '../values.ts'
@@ -45,12 +45,12 @@ async function enqueue(agent: string, flags: EnqueueFlags, context: CommandConte
   const turn = await client.enqueue(agent, options)
   if (!flags.watch) return tell(turn, context)
   using stop = listenForSignals()
-  onStatus(await answered(watchTurn(turn, { terminal, stop, timeoutMs: flags.timeout })))
+  onStatus(await watchTurn(turn, { terminal, stop, timeoutMs: flags.timeout }))
 }
 
 async function tell(turn: TurnHandle, { terminal }: CommandContext): Promise<void> {
   const { id, sessionId } = turn
-  const { state } = await answered(turn.read())
+  const { state } = await turn.read()
   terminal.print(id)
   terminal.note(
     terminal.dim(`${state} in session ${sessionId}; look at it with: turnkeeper turns show ${id}`),

@@ -1,5 +1,5 @@
 import { type AddCommand, example, type GlobalOptions } from '../command.ts'
-import { answered, connectReader, findConfig } from '../settings.ts'
+import { connectReader, findConfig } from '../settings.ts'
 import { turnListText } from '../turns/turn-list-text.ts'
 import { turnText } from '../turns/turn-text.ts'
 import { wholeNumber } from '../values.ts'
@@ -20,7 +20,7 @@ export const turnsCommand: AddCommand = (parent, { terminal }) => {
     .action(async (id: string, _options, command) => {
       const config = await findConfig(command.optsWithGlobals() as GlobalOptions)
       await using client = await connectReader(config, terminal)
-      const record = await answered(client.turn(id).read())
+      const record = await client.turn(id).read()
       terminal.print(turnText(record))
       terminal.json(record)
     })
