@@ -4,27 +4,27 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { CORPUS, hasCorpus } from './corpus.ts'
 
 type Total = { readonly pass: number; readonly fail: number }
 
 const MIN_BASE_RATE = 0.99
 const root = resolve(import.meta.dirname, '../..')
-const corpus = resolve(root, process.env.TURNKEEPER_CORPUS ?? '../shared/corpus')
 
-if (existsSync(join(corpus, 'exchanges.jsonl.gz'))) process.exitCode = runCorpus()
-else console.log(`skipped: no recorded exchanges in ${corpus} (set TURNKEEPER_CORPUS to their folder)`)
+if (hasCorpus) process.exitCode = runCorpus()
+else console.log(`skipped: no recorded exchanges in ${CORPUS} (set TURNKEEPER_CORPUS to their folder)`)
 
 /** 0 if the share of good base cases reaches its bar and no process-level crash came, else 1. */
 function runCorpus(): number {
   const folder = mkdtempSync(join(tmpdir(), 'tk-corpus-'))
   try {
-    for (const name of ['accept.mjs', 'replay.mjs']) copyFileSync(join(corpus, name), join(folder, name))
+    for (const name of ['accept.mjs', 'replay.mjs']) copyFileSync(join(CORPUS, name), join(folder, name))
     for (const name of ['exchanges.jsonl', 'expected.jsonl']) {
-      writeFileSync(join(folder, name), gunzipSync(readFileSync(join(corpus, `${name}.gz`))))
+      writeFileSync(join(folder, name), gunzipSync(readFileSync(join(CORPUS, `${name}.gz`))))
     }
     const out = join(folder, 'report.json')
     const adapter = join(root, 'test/acceptance/adapter.mjs')
