@@ -24,7 +24,14 @@ const folder = mkdtempSync(join(tmpdir(), 'tk-report-'))
 const file = join(folder, 'report.json')
 const run = spawnSync(
   'vitest',
-  ['run', '--reporter=default', '--silent=passed-only', '--reporter=json', `--outputFile=${file}`, ...process.argv.slice(2)],
+  [
+    'run',
+    '--reporter=default',
+    '--silent=passed-only',
+    '--reporter=json',
+    `--outputFile=${file}`,
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit', env: process.env },
 )
 const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Report) : undefined

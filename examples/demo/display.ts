@@ -51,6 +51,7 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
 
 function liveDisplay(stream: NodeJS.WriteStream): Display {
   let drawn = 0
+  let isClosed = false
   let latest: () => string[] = () => []
   const clear = (): void => {
     if (drawn > 0) stream.write(`\x1b[${drawn}A\x1b[0J`)
@@ -74,6 +75,8 @@ function liveDisplay(stream: NodeJS.WriteStream): Display {
       latest = () => block(turns, routes, stream.columns || 100)
     },
     close() {
+      if (isClosed) return
+      isClosed = true
       clearInterval(timer)
       draw()
       stream.write('\x1b[?25h')

@@ -2,10 +2,11 @@ import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
 import { answering } from '../redis/answering.ts'
-import { derivedSessionId, sessionRef } from '../redis/keys.ts'
+import { derivedSessionId, type SessionRef, sessionRef } from '../redis/keys.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import type { Carrier, Telemetry } from '../telemetry/telemetry.ts'
 import { type OpenBackendOptions, openBackend, type QueueBackend } from './backend.ts'
+import { createCallOrder } from './call-order.ts'
 import { type TurnHandle, turnHandle } from './handle.ts'
 import type { Json, TurnOptions, TurnRecord } from './types.ts'
 
@@ -84,6 +85,7 @@ export function clientOn(
   { queue, telemetry }: { queue: string; telemetry: Telemetry },
 ): TurnClient {
   const { journal, fleet, wakeQueue } = backend
+  const inOrder = createCallOrder<SessionRef>()
 
   const accept = async (agent: string, options: EnqueueOptions, carrier: Carrier): Promise<TurnHandle> => {
     const {
@@ -99,17 +101,20 @@ export function clientOn(
     if ((await fleet.serves(agent)) === 'no') {
       throw new TurnkeeperError('unknown_agent', `no running worker has an agent named "${agent}"`)
     }
+    // Turns of a session stand in the order of the calls, also of calls that were not awaited.
     const session = sessionRef(sessionId ?? derivedSessionId(idempotencyKey), tenant)
-    const accepted = await journal.accept({
-      session,
-      agent,
-      input,
-      options: withoutUndefined({ ...rest, tenant }),
-      carrier: traceparent === undefined ? carrier : { traceparent },
-      delayMs,
-      ...(idempotencyKey !== undefined && { idempotencyKey }),
-      ...(deadlineMs !== undefined && { deadlineMs }),
-    })
+    const accepted = await inOrder(session, () =>
+      journal.accept({
+        session,
+        agent,
+        input,
+        options: withoutUndefined({ ...rest, tenant }),
+        carrier: traceparent === undefined ? carrier : { traceparent },
+        delayMs,
+        ...(idempotencyKey !== undefined && { idempotencyKey }),
+        ...(deadlineMs !== undefined && { deadlineMs }),
+      }),
+    )
     if (accepted.outcome === 'conflict') {
       throw new TurnkeeperError(
         'idempotency_conflict',
@@ -123,7 +128,7 @@ export function clientOn(
 
   const close = (): Promise<void> => backend.close()
   return {
-    enqueue(agent, options) {
+    async enqueue(agent, options) {
       const checked = checkOptions(agent, options)
       const carried: Carrier = checked.traceparent === undefined ? {} : { traceparent: checked.traceparent }
       return telemetry.observe(
