@@ -79,9 +79,11 @@ export const REASONS = {
   unknown_agent: guidance('turn', 'no', 'no'),
   max_steps: guidance('turn', 'no', 'no'),
   fenced: guidance('turn', 'no', 'no'),
+  poisoned: guidance('turn', 'no', 'no'),
   unknown_turn: guidance('turn', 'no', 'no'),
   invalid_input: guidance('turn', 'no', 'no'),
 
+  not_waiting: guidance('turn', 'no', 'no'),
   idempotency_conflict: guidance('queue', 'no', 'no'),
   overloaded_queue: guidance('queue', 'no', 'no'),
   redis_unavailable: guidance('queue', 'yes', 'no'),

@@ -3,6 +3,7 @@ import { closeRedis, connectRedis, type RedisConnection } from '../redis/connect
 import { openRedis, type RedisServer } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { openWakeQueue, type WakeQueue } from './bullmq.ts'
+import { type Control, createControl } from './control.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
@@ -13,6 +14,7 @@ export type QueueBackend = {
   readonly redis: RedisConnection
   readonly prefix: string
   readonly journal: Journal
+  readonly control: Control
   readonly fleet: Fleet
   readonly wakeQueue: WakeQueue
   readonly subscriptions: Subscriptions
@@ -43,11 +45,13 @@ export async function openBackend(
     prefix: globalKeys(prefix).bull,
   })
   const { resultTtlMs, eventTtlMs } = queue
+  const journal = createJournal({ redis, prefix, resultTtlMs, eventTtlMs })
   return {
     server,
     redis,
     prefix,
-    journal: createJournal({ redis, prefix, resultTtlMs, eventTtlMs }),
+    journal,
+    control: createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }),
     fleet: createFleet(redis, prefix),
     wakeQueue,
     subscriptions,

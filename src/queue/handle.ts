@@ -1,8 +1,9 @@
 import { TurnkeeperError } from '../errors.ts'
 import { answering } from '../redis/answering.ts'
 import { sessionIdOf, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
+import type { QueueBackend } from './backend.ts'
 import { type EventSource, type ReadOptions, readEvents } from './events.ts'
-import { isTerminal, type TurnEvent, type TurnRecord, type TurnResult } from './types.ts'
+import { isTerminal, noUsage, type TurnEvent, type TurnRecord, type TurnResult } from './types.ts'
 import { createWakener } from './wakener.ts'
 
 export type WaitOptions = {
@@ -25,7 +26,16 @@ export type TurnHandle = AsyncIterable<TurnEvent> & {
   result(options?: WaitOptions): Promise<TurnResult>
   /** The turn as it stands. */
   read(): Promise<TurnRecord>
+  /**
+   * Cancels the turn from wherever this is called: at once if nobody runs it, else as soon as its worker hears of it,
+   * which aborts the running tools. A turn that has ended stays as it is.
+   * @throws TurnkeeperError `turn/unknown_turn` or `queue/redis_unavailable`.
+   */
+  cancel(reason?: string): Promise<void>
 }
+
+/** What a handle works on: a part of the queue's backend. */
+export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'wakeQueue'>
 
 /** How often a waiting caller looks without having been told to. */
 const LOOK_AGAIN_MS = 1_000
@@ -34,7 +44,7 @@ const LOOK_AGAIN_MS = 1_000
  * A handle on `turnId`; asks nothing of Redis yet.
  * @throws TurnkeeperError `turn/unknown_turn` for text that is not a turn id.
  */
-export function turnHandle(source: EventSource, turnId: string): TurnHandle {
+export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
   const session = sessionOfTurn(turnId)
   const { channel } = sessionKeys(source.prefix, session).turn(turnId)
 
@@ -51,6 +61,13 @@ export function turnHandle(source: EventSource, turnId: string): TurnHandle {
     events,
     read,
     [Symbol.asyncIterator]: () => events()[Symbol.asyncIterator](),
+    async cancel(reason = 'cancelled by the caller') {
+      const turn = await read()
+      const cancelled = await answering(source.control.cancel(turn, reason, cancelledResult(turn, reason)))
+      if (cancelled.outcome !== 'cancelled') return
+      const { following } = cancelled
+      if (following.kind === 'turn') await source.wakeQueue.wake(following.turnId).catch(() => {})
+    },
     async result({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
       const deadline = performance.now() + timeoutMs
       const wakener = createWakener()
@@ -73,5 +90,21 @@ export function turnHandle(source: EventSource, turnId: string): TurnHandle {
         leave()
       }
     },
+  }
+}
+
+/** What a turn ends with that was cancelled while nobody ran it. */
+function cancelledResult({ id, sessionId }: TurnRecord, reason: string): TurnResult {
+  return {
+    id,
+    sessionId,
+    status: 'cancelled',
+    text: '',
+    steps: [],
+    usage: noUsage,
+    costUsd: null,
+    finishReason: null,
+    routes: [],
+    error: new TurnkeeperError('cancelled', reason).toJSON(),
   }
 }

@@ -2,7 +2,7 @@
  * The journal: turns and their steps in Redis, changed by fenced scripts alone.
  *
  * Turn:  queued → running → completed | failed | cancelled
- *                 running → needs_review, running → queued (handed back)
+ *                 running → queued (handed back), running → waiting_approval | needs_review → queued
  * Step:  (none) → started → done
  *
  * J1. Accepting is one script: record, place in the session and idempotency record appear together.
@@ -12,6 +12,8 @@
  * J5. A step begun earlier without a result is begun again if `pure` or `idempotent`, never if `unsafe`.
  * J6. What a tool did is a fact: its result is kept even from a fenced worker, unless the step was begun anew.
  * J7. Each state change and the event that tells of it are one script.
+ * J8. A turn that waits for a person holds its session and no worker; a decision counts for the very call, arguments
+ *     and start that it was asked for.
  */
 
 import { createHash } from 'node:crypto'
@@ -25,94 +27,29 @@ import {
   type TurnKeys,
 } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
-import type { Carrier } from '../telemetry/telemetry.ts'
-import { hashToRecord, hashToSteps } from './records.ts'
+import type {
+  Accepted,
+  BeginOutcome,
+  Claim,
+  ClaimOutcome,
+  FinishOutcome,
+  Following,
+  NewTurn,
+  RenewOutcome,
+  Standing,
+  StepStart,
+  TurnEnding,
+  WriteOutcome,
+} from './journal-types.ts'
+import { hashToClaim, hashToRecord } from './records.ts'
 import {
-  type Effect,
+  type Hold,
   isTerminal,
   type Json,
-  type StepKind,
   type TurnEventBody,
-  type TurnOptions,
   type TurnRecord,
-  type TurnResult,
   type TurnState,
 } from './types.ts'
-
-export type NewTurn = {
-  readonly session: SessionRef
-  readonly agent: string
-  readonly input: string
-  readonly options: TurnOptions
-  readonly carrier: Carrier
-  readonly idempotencyKey?: string
-  readonly delayMs?: number
-  readonly deadlineMs?: number
-}
-
-export type Accepted =
-  | { readonly outcome: 'accepted' | 'duplicate'; readonly turnId: string; readonly position: number }
-  | { readonly outcome: 'conflict'; readonly turnId: string }
-
-/** What a session wants next. */
-export type Following =
-  | { readonly kind: 'turn'; readonly turnId: string }
-  | { readonly kind: 'due'; readonly inMs: number }
-  | { readonly kind: 'nothing' }
-
-export type ClaimOutcome =
-  | { readonly outcome: 'claimed'; readonly claim: Claim }
-  | { readonly outcome: 'next'; readonly following: Following }
-  | { readonly outcome: 'busy'; readonly forMs: number }
-  | { readonly outcome: 'parked'; readonly state: TurnState }
-  | { readonly outcome: 'unserved'; readonly agent: string; readonly sinceMs: number }
-
-/** A turn in the hands of a worker. */
-export type Claim = {
-  readonly turn: TurnRecord
-  readonly session: SessionRef
-  readonly epoch: number
-  /** Results of the steps that are done, by step id. */
-  readonly done: ReadonlyMap<string, Json>
-  /** What the completed turns of the session have appended, one entry a turn. */
-  readonly history: readonly Json[]
-  /** Redis's clock at the claim, in milliseconds. */
-  readonly now: number
-  /** This process's monotonic clock at the claim. */
-  readonly claimedAt: number
-}
-
-export type StepStart = {
-  readonly stepId: string
-  readonly nonce: string
-  readonly kind: StepKind
-  readonly name: string
-  readonly effect: Effect
-  /** Hash of what the step is asked to do: a replay that asks for something else is noticed. */
-  readonly hash: string
-  readonly events: readonly TurnEventBody[]
-}
-
-export type BeginOutcome =
-  | { readonly outcome: 'go' | 'ambiguous' | 'mismatch' | 'fenced' }
-  | { readonly outcome: 'done'; readonly result: Json }
-
-export type WriteOutcome = 'ok' | 'fenced'
-
-/** How a worker lets go of a turn. */
-export type TurnEnding = {
-  readonly state: Exclude<TurnState, 'running' | 'waiting_approval'>
-  readonly result?: TurnResult
-  /** Messages that the session keeps; only of a completed turn. */
-  readonly messages?: Json
-  readonly events: readonly TurnEventBody[]
-}
-
-export type Standing = { readonly state: TurnState; readonly leaseLeftMs: number; readonly dueInMs: number }
-
-export type FinishOutcome =
-  | { readonly outcome: 'ok'; readonly following: Following }
-  | { readonly outcome: 'fenced' }
 
 export type JournalOptions = {
   readonly redis: RedisConnection
@@ -147,6 +84,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
     begin: script('begin'),
     commit: script('commit'),
     relay: script('relay'),
+    settle: script('settle'),
     finish: script('finish'),
   }
   const global = globalKeys(prefix)
@@ -213,41 +151,34 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         case 'busy':
           return { outcome: 'busy', forMs: Number(reply[1]) }
         case 'parked':
-          return { outcome: 'parked', state: reply[1] as TurnState }
+          return {
+            outcome: 'parked',
+            state: reply[1] as TurnState,
+            ...(reply[2] !== '' && { forMs: Number(reply[2]) }),
+          }
         case 'unserved':
           return { outcome: 'unserved', agent: String(reply[1]), sinceMs: Number(reply[2]) }
         default: {
-          const [, epoch, record, steps, history, now] = reply as [
-            string,
-            string,
-            string[],
-            string[],
-            string[],
-            string,
-          ]
-          return {
-            outcome: 'claimed',
-            claim: {
-              turn: hashToRecord(record),
-              session: ref,
-              epoch: Number(epoch),
-              done: hashToSteps(steps),
-              history: history.map((entry) => JSON.parse(entry)),
-              now: Number(now),
-              claimedAt: performance.now(),
-            },
+          const [, epoch, record, steps, history, now] = reply as ClaimReply
+          const claim = {
+            ...hashToClaim(record, steps, history),
+            session: ref,
+            epoch: Number(epoch),
+            now: Number(now),
           }
+          return { outcome: 'claimed', claim: { ...claim, claimedAt: performance.now() } }
         }
       }
     },
 
-    /** Prolongs the lease of a claimed turn. */
-    async renew(claim: Claim, leaseMs: number): Promise<WriteOutcome> {
-      return (await scripts.renew.run(
-        redis,
-        [turnKeys(claim.turn.id).turn],
-        [claim.epoch, leaseMs],
-      )) as WriteOutcome
+    /** Prolongs the lease of a claimed turn, and tells whether somebody wants it cancelled. */
+    async renew(claim: Claim, leaseMs: number): Promise<RenewOutcome> {
+      const key = turnKeys(claim.turn.id).turn
+      const [outcome, reason] = (await scripts.renew.run(redis, [key], [claim.epoch, leaseMs])) as [
+        string,
+        string?,
+      ]
+      return outcome === 'cancel' ? { outcome, reason: reason ?? '' } : { outcome: outcome as WriteOutcome }
     },
 
     /** Begins a step, or says what is known of it (J4, J5). */
@@ -257,7 +188,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         { type: 'step.restarted', stepId: step.stepId, reason: 'worker_lost' },
         ...step.events.filter((event) => event.type !== 'step.started'),
       ]
-      const [outcome, result] = (await scripts.begin.run(
+      const [outcome, detail] = (await scripts.begin.run(
         redis,
         [keys.turn, keys.steps, keys.events],
         [
@@ -273,7 +204,10 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
           JSON.stringify(again),
         ],
       )) as [BeginOutcome['outcome'], string?]
-      return outcome === 'done' ? { outcome, result: JSON.parse(result ?? 'null') } : { outcome }
+      if (outcome === 'done') return { outcome, result: JSON.parse(detail ?? 'null') }
+      if (outcome === 'ambiguous') return { outcome, nonce: detail ?? '' }
+      if (outcome === 'reviewed') return { outcome, decision: JSON.parse(detail ?? '{}') as Hold }
+      return { outcome }
     },
 
     /** Commits a step's result (J4, J6). */
@@ -306,6 +240,13 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       )) as WriteOutcome
     },
 
+    /** Says what became of an unsafe step whose start was lost, before it is begun again. */
+    async settle(claim: Claim, stepId: string, decision: Hold): Promise<WriteOutcome> {
+      const keys = turnKeys(claim.turn.id)
+      const args = [claim.epoch, stepId, JSON.stringify(decision)]
+      return (await scripts.settle.run(redis, [keys.turn, keys.steps], args)) as WriteOutcome
+    },
+
     /** Ends, parks or hands back a claimed turn. */
     async finish(claim: Claim, ending: TurnEnding): Promise<FinishOutcome> {
       const { turn } = claim
@@ -333,6 +274,8 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
           resultTtlMs,
           eventTtlMs,
           SESSION_TTL_MS,
+          ending.holdMs === undefined ? '' : Math.ceil(ending.holdMs),
+          ...holdFields(ending),
         ],
       )) as [string, string, string]
       if (outcome === 'fenced') return { outcome }
@@ -352,18 +295,20 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       return Object.keys(hash).length === 0 ? undefined : hashToRecord(Object.entries(hash).flat())
     },
 
-    /** How a turn stands, cheaply: for the reconciler. Times in milliseconds on Redis's clock. */
+    /** How a turn stands, cheaply: for the reconciler. */
     async standing(turnId: string): Promise<Standing | undefined> {
-      const [[state, leaseUntil, dueAt], time] = await Promise.all([
-        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt'),
+      const [[state, leaseUntil, dueAt, holdUntil], time] = await Promise.all([
+        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil'),
         redis.time(),
       ])
       if (!state) return undefined
-      const now = Number(time[0]) * 1000 + Number(time[1]) / 1000
+      const left = (until: string | null | undefined): number =>
+        Number(until ?? 0) - (Number(time[0]) * 1000 + Number(time[1]) / 1000)
       return {
         state: state as TurnState,
-        leaseLeftMs: Number(leaseUntil ?? 0) - now,
-        dueInMs: Number(dueAt ?? 0) - now,
+        leaseLeftMs: left(leaseUntil),
+        dueInMs: left(dueAt),
+        holdLeftMs: left(holdUntil),
       }
     },
 
@@ -378,7 +323,16 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
   }
 }
 
-function toFollowing(kind: unknown, value: unknown): Following {
+type ClaimReply = [string, epoch: string, record: string[], steps: string[], history: string[], now: string]
+
+/** Fields of the steps hash: `m1.1:approval` or `m1.1:review`, each with what a person is asked. */
+function holdFields({ state, holds }: TurnEnding): string[] {
+  const kind = state === 'waiting_approval' ? 'approval' : 'review'
+  return [...(holds ?? [])].flatMap(([stepId, hold]) => [`${stepId}:${kind}`, JSON.stringify(hold)])
+}
+
+/** What a script has said of a session's next wish. */
+export function toFollowing(kind: unknown, value: unknown): Following {
   if (kind === 'turn') return { kind, turnId: String(value) }
   if (kind === 'due') return { kind, inMs: Number(value) }
   return { kind: 'nothing' }

@@ -70,6 +70,9 @@ export async function reconcile(backend: QueueBackend, log: Log): Promise<number
       // The dead worker's job still holds the session's place in BullMQ, so this one comes beside it.
       await wakeQueue.wake(turnId, { delayMs: 1 })
       woken++
+    } else if (standing.state === 'waiting_approval' && standing.holdLeftMs <= 0) {
+      await wakeQueue.wake(turnId)
+      woken++
     } else if (standing.state === 'queued' && standing.dueInMs <= 0) {
       if (await wakeQueue.isAwake(sessionOfTurn(turnId))) continue
       await wakeQueue.wake(turnId)

@@ -1,8 +1,7 @@
 import { type SessionRef, sessionIdOf, sessionOfTurn } from '../redis/keys.ts'
 import type { Carrier } from '../telemetry/telemetry.ts'
-import type { Json, TurnOptions, TurnRecord, TurnResult, TurnState } from './types.ts'
-
-const RESULT_SUFFIX = ':result'
+import type { Claim } from './journal-types.ts'
+import type { Hold, Json, TurnOptions, TurnRecord, TurnResult, TurnState } from './types.ts'
 
 /** A turn from the flat reply of HGETALL. */
 export function hashToRecord(flat: readonly string[]): TurnRecord {
@@ -34,13 +33,28 @@ export function hashToRecord(flat: readonly string[]): TurnRecord {
   }
 }
 
-/** Results of the steps that are done, from the flat reply of HGETALL. */
-export function hashToSteps(flat: readonly string[]): ReadonlyMap<string, Json> {
+/** A claim's content from the flat replies of a turn's record and its steps, and the session's history. */
+export function hashToClaim(
+  record: readonly string[],
+  steps: readonly string[],
+  history: readonly string[],
+): Pick<Claim, 'turn' | 'done' | 'approvals' | 'idleClaims' | 'history'> {
   const done = new Map<string, Json>()
-  for (const [field, value] of toMap(flat)) {
-    if (field.endsWith(RESULT_SUFFIX)) done.set(field.slice(0, -RESULT_SUFFIX.length), JSON.parse(value))
+  const approvals = new Map<string, Hold>()
+  for (const [field, value] of toMap(steps)) {
+    const colon = field.lastIndexOf(':')
+    if (colon < 0) continue // the step's own header, which only the scripts read
+    const stepId = field.slice(0, colon)
+    if (field.endsWith(':result')) done.set(stepId, JSON.parse(value))
+    if (field.endsWith(':approval')) approvals.set(stepId, JSON.parse(value) as Hold)
   }
-  return done
+  return {
+    turn: hashToRecord(record),
+    done,
+    approvals,
+    idleClaims: Number(toMap(record).get('idleClaims') ?? 0),
+    history: history.map((entry) => JSON.parse(entry)),
+  }
 }
 
 function toMap(flat: readonly string[]): Map<string, string> {

@@ -27,6 +27,23 @@ export type TurnState =
 export type StepKind = 'model' | 'tool'
 export type Effect = 'pure' | 'idempotent' | 'unsafe'
 
+/** What a turn waits for a person to say about one tool call, and what was said. */
+export type Hold = {
+  readonly state: 'pending' | 'approved' | 'rejected' | 'done' | 'not_done'
+  readonly callId: string
+  readonly name: string
+  /** Of the call's name and input: the decision counts for these alone. */
+  readonly hash?: string
+  /** The start whose outcome is unknown: the decision counts for this one alone. */
+  readonly nonce?: string
+  /** Who decided. */
+  readonly by?: string
+  /** Why a call was rejected. */
+  readonly reason?: string
+  /** JSON of what the tool had returned, where a review says that it was done. */
+  readonly result?: string
+}
+
 /** What the caller asked for, as the journal keeps it. */
 export type TurnOptions = {
   readonly model?: string
@@ -91,6 +108,15 @@ export type TurnUsage = {
   readonly reasoningTokens: number | null
 }
 
+/** Nothing reported yet. */
+export const noUsage: TurnUsage = {
+  inputTokens: null,
+  outputTokens: null,
+  totalTokens: null,
+  cachedInputTokens: null,
+  reasoningTokens: null,
+}
+
 /** What `result()` resolves to. */
 export type TurnResult = {
   readonly id: string
@@ -135,6 +161,21 @@ export type TurnEventBody =
   /** Discard the deltas of that step: it starts again. */
   | { readonly type: 'step.restarted'; readonly stepId: string; readonly reason: string }
   | { readonly type: 'route.changed'; readonly from: string; readonly to: string; readonly reason: string }
+  /** Nothing runs it until then; `reason` is the code of what it waits for. */
+  | { readonly type: 'turn.waiting'; readonly until: number; readonly reason: string }
+  | {
+      readonly type: 'approval.requested'
+      readonly callId: string
+      readonly name: string
+      readonly input: Json
+      readonly expiresAt: number
+    }
+  | {
+      readonly type: 'approval.decided'
+      readonly callId: string
+      readonly decision: 'approve' | 'reject'
+      readonly by: string
+    }
   | { readonly type: 'turn.needs_review'; readonly callId: string; readonly reason: string }
   | { readonly type: 'turn.completed'; readonly text: string }
   | { readonly type: 'turn.failed'; readonly error: SerializedError }

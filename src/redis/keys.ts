@@ -48,6 +48,8 @@ export type GlobalKeys = {
   readonly health: string
   /** Prefix for BullMQ. */
   readonly bull: string
+  /** Channel on which workers hear of turns to cancel. */
+  readonly control: string
   /** Who reconciles now. */
   readonly reconciler: string
 }
@@ -63,6 +65,7 @@ export function globalKeys(prefix: string): GlobalKeys {
     agents: `{${prefix}:fleet}:agents`,
     health: `${prefix}:health`,
     bull: `{${prefix}:bull}`,
+    control: `${prefix}:control`,
     reconciler: `${prefix}:reconciler`,
   }
 }

@@ -1,32 +1,38 @@
 /**
  * Keeps a claimed turn ours, and gives it up before somebody else may take it.
  *
- * L1. The lease is renewed every third of its length.
+ * L1. The lease is renewed every third of its length; the answer also tells of a cancellation.
  * L2. A lease that was last renewed 0.7 of its length ago, on a monotonic clock, is held to be lost: the turn's work
  *     is aborted then, so that it stops before another worker starts.
  */
 
 import { TurnkeeperError } from '../errors.ts'
-import type { Claim, Journal } from '../queue/journal.ts'
+import type { Journal } from '../queue/journal.ts'
+import type { Claim } from '../queue/journal-types.ts'
 
 export type Lease = {
-  /** Aborted when the turn is lost; its reason is `turn/fenced`. */
-  readonly lost: AbortSignal
+  /** Aborted when the turn is lost (`turn/fenced`) or to be cancelled (`turn/cancelled`): its reason says which. */
+  readonly ended: AbortSignal
+  /** Somebody wants the turn cancelled. */
+  cancel(reason: string): void
   close(): void
 }
 
 export function keepLease(journal: Journal, claim: Claim, leaseMs: number): Lease {
-  const lost = new AbortController()
+  const ended = new AbortController()
   let renewedAt = performance.now()
   const giveUp = (why: string): void => {
     close()
-    lost.abort(new TurnkeeperError('fenced', why))
+    ended.abort(new TurnkeeperError('fenced', why))
   }
+  const cancel = (reason: string): void => ended.abort(new TurnkeeperError('cancelled', reason))
   const renew = async (): Promise<void> => {
     const asked = performance.now()
     try {
-      if ((await journal.renew(claim, leaseMs)) === 'ok') renewedAt = asked
-      else giveUp('another worker has taken the turn over')
+      const answer = await journal.renew(claim, leaseMs)
+      if (answer.outcome === 'fenced') return giveUp('another worker has taken the turn over')
+      renewedAt = asked
+      if (answer.outcome === 'cancel') cancel(answer.reason)
     } catch {
       // Redis does not answer: the watchdog decides when that has lasted too long.
     }
@@ -40,5 +46,5 @@ export function keepLease(journal: Journal, claim: Claim, leaseMs: number): Leas
     clearInterval(renewing)
     clearInterval(watching)
   }
-  return { lost: lost.signal, close }
+  return { ended: ended.signal, cancel, close }
 }

@@ -90,7 +90,9 @@ async function callModel(
 export function interruptionOf({ signal }: TurnContext): Interruption {
   const reason: unknown = signal.reason
   if (!(reason instanceof TurnkeeperError)) return { kind: 'handed_back' }
-  return reason.reason === 'fenced' ? { kind: 'fenced' } : { kind: 'failed', error: reason }
+  if (reason.reason === 'fenced') return { kind: 'fenced' }
+  if (reason.reason === 'cancelled') return { kind: 'cancelled', reason: reason.message }
+  return { kind: 'failed', error: reason }
 }
 
 /** A step's journal entry was written by other code: its turn cannot go on where it was. */

@@ -1,4 +1,5 @@
-import type { Claim, Journal } from '../queue/journal.ts'
+import type { Journal } from '../queue/journal.ts'
+import type { Claim } from '../queue/journal-types.ts'
 import type { TurnEventBody } from '../queue/types.ts'
 
 /** Hands the deltas of a running step on to the readers of its turn, a batch a tick. */

@@ -1,10 +1,15 @@
+/**
+ * One tool call as a step: approved where it must be, begun, run, committed; or replayed if it was committed earlier.
+ * What goes wrong inside a tool is given to the model; what is unknown is never guessed.
+ */
+
 import { randomBytes } from 'node:crypto'
-import { TurnkeeperError } from '../errors.ts'
 import type { Message, ToolCall } from '../providers/types.ts'
 import { hashOf } from '../queue/journal.ts'
-import type { TurnStep } from '../queue/types.ts'
+import type { Hold, TurnStep } from '../queue/types.ts'
 import { changedUnderfoot, interruptionOf } from './model-step.ts'
-import type { Tool } from './tool.ts'
+import type { Tool, ToolContext } from './tool.ts'
+import { runTool, type ToolOutcome, toolFailure } from './tool-run.ts'
 import type { Interruption, TurnContext } from './turn-context.ts'
 
 /** What the journal keeps of a tool step. */
@@ -13,168 +18,201 @@ export type ToolStepResult = {
   readonly step: TurnStep
 }
 
-/** A tool's output as text for the model, or what went wrong, also for the model. */
-type Outcome =
-  | { readonly ok: true; readonly output: unknown; readonly content: string }
-  | { readonly ok: false; readonly error: TurnkeeperError }
+/** One call on its way. */
+type Call = {
+  readonly context: TurnContext
+  readonly stepId: string
+  readonly call: ToolCall
+  /** Absent where the model asked for one that is not there. */
+  readonly tool: Tool | undefined
+  readonly toolContext: ToolContext
+  readonly hash: string
+}
 
-/** Runs one tool call as a step, or replays it if it was committed earlier. Its errors are given to the model. */
+/** Runs one tool call as a step. */
 export async function runToolStep(
   context: TurnContext,
   stepId: string,
-  call: ToolCall,
+  toolCall: ToolCall,
 ): Promise<ToolStepResult | Interruption> {
-  const { claim, journal, agent } = context
-  const replayed = claim.done.get(stepId)
+  const replayed = context.claim.done.get(stepId)
   if (replayed !== undefined) return replayed as ToolStepResult
-
-  const tool = agent.tools.get(call.name)
-  const nonce = randomBytes(9).toString('base64url')
-  const begun = await journal.begin(claim, {
+  const call: Call = {
+    context,
     stepId,
-    nonce,
-    kind: 'tool',
-    name: call.name,
-    effect: tool?.effect ?? 'pure',
-    hash: hashOf([call.name, call.input]),
-    events: [
-      { type: 'step.started', stepId, kind: 'tool', name: call.name },
-      { type: 'tool.call', stepId, callId: call.id, name: call.name, input: call.input },
-    ],
-  })
-  if (begun.outcome === 'done') return begun.result as ToolStepResult
-  if (begun.outcome === 'fenced') return { kind: 'fenced' }
-  if (begun.outcome === 'mismatch') return { kind: 'failed', error: changedUnderfoot(stepId) }
-  if (begun.outcome === 'ambiguous') {
+    call: toolCall,
+    tool: context.agent.tools.get(toolCall.name),
+    toolContext: toolContextOf(context, stepId, toolCall),
+    hash: hashOf([toolCall.name, toolCall.input]),
+  }
+  const approval = checkApproval(call)
+  if (approval && 'kind' in approval) return approval
+  return runBegun(call, approval)
+}
+
+/** Nothing where the call may go on; else what it waits for, or the refusal that the model is told. */
+function checkApproval({
+  context,
+  stepId,
+  call,
+  tool,
+  toolContext,
+  hash,
+}: Call): Interruption | ToolOutcome | undefined {
+  const parsed = tool?.parse(call.input)
+  if (!tool || !parsed?.ok || !tool.needsApproval(parsed.value, toolContext)) return undefined
+  const asked = context.claim.approvals.get(stepId)
+  if (!asked) {
+    const expiresAt = Math.round(
+      context.claim.now + (performance.now() - context.claim.claimedAt) + tool.approvalTimeoutMs,
+    )
     return {
-      kind: 'needs_review',
-      callId: call.id,
-      reason: `the worker was lost while ${call.name} was running`,
+      kind: 'waiting_approval',
+      stepId,
+      hold: { state: 'pending', callId: call.id, name: call.name, hash },
+      holdMs: tool.approvalTimeoutMs,
+      event: { type: 'approval.requested', callId: call.id, name: call.name, input: call.input, expiresAt },
     }
   }
+  if (asked.hash !== hash) return { kind: 'failed', error: changedUnderfoot(stepId) }
+  if (asked.state === 'approved') return undefined
+  const why =
+    asked.state === 'pending' ? 'nobody approved it in time' : `${asked.by ?? 'somebody'} rejected it`
+  return toolFailure(
+    'tool_failed',
+    `${call.name} was not run: ${why}${asked.reason ? `: ${asked.reason}` : ''}`,
+  )
+}
 
+async function runBegun(
+  call: Call,
+  refusal: ToolOutcome | undefined,
+): Promise<ToolStepResult | Interruption> {
+  const { context, stepId, tool } = call
+  const { journal, claim } = context
+  const nonce = randomBytes(9).toString('base64url')
+  const begin = () => journal.begin(claim, stepStart(call, nonce, refusal === undefined))
+  let begun = await begin()
+  if (begun.outcome === 'ambiguous') {
+    const review = await reconcile(call, begun.nonce)
+    if ('kind' in review) return review
+    if ((await journal.settle(claim, stepId, review)) === 'fenced') return { kind: 'fenced' }
+    begun = await begin()
+  }
+  switch (begun.outcome) {
+    case 'done':
+      return begun.result as ToolStepResult
+    case 'fenced':
+      return { kind: 'fenced' }
+    case 'mismatch':
+      return { kind: 'failed', error: changedUnderfoot(stepId) }
+    case 'ambiguous': // Settled, and yet another worker has begun it meanwhile: it is theirs.
+      return { kind: 'fenced' }
+    case 'reviewed':
+      if (begun.decision.state === 'done') return commit(call, nonce, resultOfReview(begun.decision), 0)
+  }
   const started = performance.now()
-  const outcome = await observeTool(context, stepId, call, tool)
+  const outcome = refusal ?? (await runTool(context, call.call, tool, call.toolContext))
   // What an interrupted tool has done is unknown: nothing is committed, and the journal's rules decide (J5).
-  if (context.signal.aborted && !outcome.ok) return interruptionOf(context)
+  if (context.signal.aborted && !outcome.ok) return interrupted(call)
+  return commit(call, nonce, outcome, Math.round(performance.now() - started))
+}
 
-  const result = toResult(stepId, call, outcome, Math.round(performance.now() - started))
-  const { error } = result.step
+function stepStart({ stepId, call, tool, hash }: Call, nonce: string, willRun: boolean) {
+  return {
+    stepId,
+    nonce,
+    kind: 'tool' as const,
+    name: call.name,
+    effect: willRun ? (tool?.effect ?? ('pure' as const)) : ('pure' as const),
+    hash,
+    events: [
+      { type: 'step.started' as const, stepId, kind: 'tool' as const, name: call.name },
+      { type: 'tool.call' as const, stepId, callId: call.id, name: call.name, input: call.input },
+    ],
+  }
+}
+
+/** Asks the tool itself what became of a lost start; a person, where it does not know. */
+async function reconcile(
+  { stepId, call, tool, toolContext }: Call,
+  nonce: string,
+): Promise<Hold | Interruption> {
+  const hold = { callId: call.id, name: call.name, nonce }
+  const found = await tool?.reconcile(toolContext.idempotencyKey, toolContext).catch(() => undefined)
+  if (found?.done)
+    return { ...hold, state: 'done', by: 'reconcile', result: JSON.stringify(found.result ?? null) }
+  if (found) return { ...hold, state: 'not_done', by: 'reconcile' }
+  return {
+    kind: 'needs_review',
+    stepId,
+    hold: { ...hold, state: 'pending' },
+    event: {
+      type: 'turn.needs_review',
+      callId: call.id,
+      reason: `the worker was lost while ${call.name} was running: whether it has taken effect is unknown`,
+    },
+  }
+}
+
+function resultOfReview({ result = 'null' }: Hold): ToolOutcome {
+  const output: unknown = JSON.parse(result)
+  return { ok: true, output, content: typeof output === 'string' ? output : result }
+}
+
+/** A cancelled turn shows that the outcome of an unsafe call is unknown; it never says that nothing happened. */
+function interrupted({ context, stepId, call, tool }: Call): Interruption {
+  const interruption = interruptionOf(context)
+  if (interruption.kind !== 'cancelled' || tool?.effect !== 'unsafe') return interruption
+  return {
+    ...interruption,
+    step: { id: stepId, kind: 'tool', name: call.name, durationMs: 0, error: 'cancelled_unknown' },
+  }
+}
+
+async function commit(
+  { context, stepId, call }: Call,
+  nonce: string,
+  outcome: ToolOutcome,
+  durationMs: number,
+): Promise<ToolStepResult | Interruption> {
+  const { journal, claim, telemetry } = context
+  const result = toResult(stepId, call, outcome, durationMs)
+  const said = outcome.ok ? { output: outcome.output } : { error: outcome.error.message }
   const written = await journal.commit(claim, {
     stepId,
     nonce,
     result,
     events: [
-      {
-        type: 'tool.result',
-        stepId,
-        callId: call.id,
-        ...(outcome.ok ? { output: outcome.output } : { error: outcome.error.message }),
-      },
+      { type: 'tool.result', stepId, callId: call.id, ...said },
       { type: 'step.completed', stepId },
     ],
   })
-  if (error !== undefined) context.telemetry.log.info({ tool: call.name, code: error }, 'tool call failed')
+  const { name, error } = result.step
+  if (error !== undefined) telemetry.log.info({ tool: name, code: error }, 'tool call failed')
   return written === 'fenced' ? { kind: 'fenced' } : result
 }
 
-async function observeTool(
-  context: TurnContext,
+function toolContextOf(
+  { claim, signal, telemetry }: TurnContext,
   stepId: string,
   call: ToolCall,
-  tool: Tool | undefined,
-): Promise<Outcome> {
-  const { telemetry, agent } = context
-  const knownName = tool ? call.name : '_OTHER'
-  const started = performance.now()
-  return telemetry.observe(
-    'execute_tool',
-    {
-      'gen_ai.operation.name': 'execute_tool',
-      'gen_ai.tool.name': knownName,
-      'gen_ai.tool.call.id': call.id,
-    },
-    async (span) => {
-      const outcome = tool
-        ? await execute(context, stepId, call, tool)
-        : noSuchTool(call.name, [...agent.tools.keys()])
-      if (!outcome.ok) span.fail(outcome.error.code)
-      telemetry.record(
-        'gen_ai_execute_tool_duration_seconds',
-        { gen_ai_tool_name: knownName, outcome: outcome.ok ? 'ok' : 'failed' },
-        (performance.now() - started) / 1000,
-      )
-      return outcome
-    },
-  )
-}
-
-async function execute(context: TurnContext, stepId: string, call: ToolCall, tool: Tool): Promise<Outcome> {
-  const { claim, telemetry } = context
-  const parsed = tool.parse(call.input)
-  if (!parsed.ok) return failed('tool_failed', `the input does not fit ${call.name}: ${parsed.problem}`)
-
-  const timeout = AbortSignal.timeout(tool.timeoutMs)
-  const signal = AbortSignal.any([context.signal, timeout])
-  const { deadlineAt } = claim.turn
-  try {
-    const output = await raceAbort(
-      tool.execute(parsed.value, {
-        turnId: claim.turn.id,
-        sessionId: claim.turn.sessionId,
-        stepId,
-        toolCallId: call.id,
-        idempotencyKey: `${claim.turn.id}:${stepId}`,
-        epoch: claim.epoch,
-        signal,
-        log: telemetry.log,
-        ...(deadlineAt !== undefined && { deadline: deadlineAt }),
-      }),
-      signal,
-    )
-    const content = typeof output === 'string' ? output : (JSON.stringify(output) ?? 'null')
-    const sizeBytes = Buffer.byteLength(content)
-    if (sizeBytes > tool.maxOutputBytes) {
-      return failed(
-        'tool_output_too_large',
-        `${call.name} returned ${sizeBytes} bytes; at most ${tool.maxOutputBytes} are allowed: ask for less`,
-      )
-    }
-    return { ok: true, output, content }
-  } catch (cause) {
-    if (timeout.aborted)
-      return failed('tool_timeout', `${call.name} did not finish within ${tool.timeoutMs} ms`)
-    return failed(
-      'tool_failed',
-      `${call.name} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-    )
+): ToolContext {
+  const { id, sessionId, deadlineAt } = claim.turn
+  return {
+    turnId: id,
+    sessionId,
+    stepId,
+    toolCallId: call.id,
+    idempotencyKey: `${id}:${stepId}`,
+    epoch: claim.epoch,
+    signal,
+    log: telemetry.log,
+    ...(deadlineAt !== undefined && { deadline: deadlineAt }),
   }
 }
 
-/** The tool's own promise, or a rejection at the abort: a tool that ignores its signal holds nobody up. */
-async function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  let onAbort: (() => void) | undefined
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort)
-  }
-}
-
-function noSuchTool(name: string, known: readonly string[]): Outcome {
-  return failed('tool_failed', `there is no tool named ${name}; the tools are: ${known.join(', ') || 'none'}`)
-}
-
-function failed(reason: 'tool_failed' | 'tool_timeout' | 'tool_output_too_large', message: string): Outcome {
-  return { ok: false, error: new TurnkeeperError(reason, message) }
-}
-
-function toResult(id: string, call: ToolCall, outcome: Outcome, durationMs: number): ToolStepResult {
+function toResult(id: string, call: ToolCall, outcome: ToolOutcome, durationMs: number): ToolStepResult {
   return {
     message: {
       role: 'tool',

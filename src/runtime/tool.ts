@@ -3,6 +3,7 @@ import { TurnkeeperError } from '../errors.ts'
 import type { JsonSchema, ToolSpec } from '../providers/types.ts'
 import type { Effect } from '../queue/types.ts'
 import type { Log } from '../telemetry/telemetry.ts'
+import { createLimit } from './limit.ts'
 
 /** What a tool is told about the call that it serves. */
 export type ToolContext = {
@@ -38,7 +39,24 @@ export type ToolDefinition<Input> = {
   readonly timeoutMs?: number
   /** Largest result handed to the model, as JSON; default 262,144. */
   readonly maxOutputBytes?: number
+  /** Most calls of this tool at once in one worker; default: no limit. */
+  readonly concurrency?: number
+  /** Whether a person must approve a call first; a function decides by the input. Default false. */
+  readonly needsApproval?: boolean | ((input: Input, context: ToolContext) => boolean)
+  /** How long a call waits for its approval, after which it counts as rejected; default 24 hours. */
+  readonly approvalTimeoutMs?: number
+  /**
+   * Finds out what became of an `unsafe` call whose worker was lost, by its idempotency key. Without it, or where it
+   * returns nothing, the turn waits for a review.
+   */
+  readonly reconcile?: (
+    idempotencyKey: string,
+    context: ToolContext,
+  ) => Reconciled | undefined | Promise<Reconciled | undefined>
 }
+
+/** What became of a call whose worker was lost. */
+export type Reconciled = { readonly done: true; readonly result: unknown } | { readonly done: false }
 
 export type ParsedInput =
   | { readonly ok: true; readonly value: unknown }
@@ -50,6 +68,9 @@ export type Tool = {
   readonly effect: Effect
   readonly timeoutMs: number
   readonly maxOutputBytes: number
+  readonly approvalTimeoutMs: number
+  needsApproval(input: unknown, context: ToolContext): boolean
+  reconcile(idempotencyKey: string, context: ToolContext): Promise<Reconciled | undefined>
   /** Checks what a model sent; the problem is written for the model to read. */
   parse(input: unknown): ParsedInput
   execute(input: unknown, context: ToolContext): Promise<unknown>
@@ -63,7 +84,9 @@ const NAME = /^[A-Za-z0-9_-]{1,64}$/
  */
 export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
   const { name, description, inputSchema, effect = 'unsafe', execute } = definition
-  const { timeoutMs = 60_000, maxOutputBytes = 262_144 } = definition
+  const { timeoutMs = 60_000, maxOutputBytes = 262_144, approvalTimeoutMs = 24 * 3_600_000 } = definition
+  const { needsApproval = false, reconcile, concurrency = Number.POSITIVE_INFINITY } = definition
+  const limit = createLimit(concurrency)
   if (!NAME.test(name)) {
     throw new TurnkeeperError(
       'invalid_config',
@@ -76,6 +99,10 @@ export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
     effect,
     timeoutMs,
     maxOutputBytes,
+    approvalTimeoutMs,
+    needsApproval: (input, context) =>
+      typeof needsApproval === 'function' ? needsApproval(input as Input, context) : needsApproval,
+    reconcile: async (idempotencyKey, context) => reconcile?.(idempotencyKey, context),
     parse(input) {
       const parsed = validator.safeParse(input)
       return parsed.success
@@ -83,7 +110,7 @@ export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
         : { ok: false, problem: describeProblems(parsed.error) }
     },
     // The validator has made an Input of it: the one place where the erased type comes back.
-    execute: async (input, context) => execute(input as Input, context),
+    execute: (input, context) => limit(async () => execute(input as Input, context)),
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Message } from '../providers/types.ts'
-import type { Claim } from '../queue/journal.ts'
-import type { TurnRecord, TurnResult, TurnStep, TurnUsage } from '../queue/types.ts'
+import type { Claim } from '../queue/journal-types.ts'
+import { noUsage, type TurnRecord, type TurnResult, type TurnStep, type TurnUsage } from '../queue/types.ts'
 import type { Agent } from './agent.ts'
 import type { ModelStepResult } from './model-step.ts'
 import type { ToolStepResult } from './tool-step.ts'
-import { addUsage, noUsage } from './usage.ts'
+import { addUsage } from './usage.ts'
 
 /** The messages of a turn as they grow, and the sums that its result shows. */
 export type Transcript = {

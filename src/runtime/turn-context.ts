@@ -1,6 +1,8 @@
 import type { AttemptSummary, TurnkeeperError } from '../errors.ts'
 import type { ModelRequest, PartSink } from '../providers/types.ts'
-import type { Claim, Journal } from '../queue/journal.ts'
+import type { Journal } from '../queue/journal.ts'
+import type { Claim } from '../queue/journal-types.ts'
+import type { Hold, TurnEventBody, TurnStep } from '../queue/types.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Agent } from './agent.ts'
 
@@ -34,4 +36,15 @@ export type Interruption =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'handed_back' }
   | { readonly kind: 'failed'; readonly error: TurnkeeperError }
-  | { readonly kind: 'needs_review'; readonly callId: string; readonly reason: string }
+  | { readonly kind: 'cancelled'; readonly reason: string; readonly step?: TurnStep }
+  | Waiting
+
+/** A step that waits for a person: to approve it, or to say what became of it. */
+export type Waiting = {
+  readonly kind: 'waiting_approval' | 'needs_review'
+  readonly stepId: string
+  readonly hold: Hold
+  readonly event: TurnEventBody
+  /** How long a person has, in milliseconds; only for an approval. */
+  readonly holdMs?: number
+}

@@ -7,12 +7,12 @@
  */
 
 import { TurnkeeperError } from '../errors.ts'
-import type { TurnEnding } from '../queue/journal.ts'
+import type { TurnEnding } from '../queue/journal-types.ts'
 import type { TurnRecord } from '../queue/types.ts'
 import { runModelStep } from './model-step.ts'
 import { runToolStep } from './tool-step.ts'
 import { addAnswer, addToolResult, openTranscript, resultOf, type Transcript } from './transcript.ts'
-import type { Interruption, TurnContext } from './turn-context.ts'
+import type { Interruption, TurnContext, Waiting } from './turn-context.ts'
 
 /** How a turn left the loop; after `fenced` there is nothing to write. */
 export type LoopEnding = TurnEnding | { readonly state: 'fenced' }
@@ -21,7 +21,7 @@ export type LoopEnding = TurnEnding | { readonly state: 'fenced' }
 export async function runTurn(context: TurnContext): Promise<LoopEnding> {
   const { agent, claim, leaving } = context
   const transcript = openTranscript(claim, agent)
-  const interrupted = (why: Interruption): LoopEnding => endingOf(why, claim.turn, transcript)
+  const interrupted = (...why: Interruption[]): LoopEnding => endingOf(why, claim.turn, transcript)
 
   for (let round = 1; round <= agent.maxSteps; round++) {
     if (leaving.aborted) return interrupted({ kind: 'handed_back' })
@@ -34,10 +34,9 @@ export async function runTurn(context: TurnContext): Promise<LoopEnding> {
     const tools = await Promise.all(
       model.answer.toolCalls.map((call, i) => runToolStep(context, `m${round}.${i + 1}`, call)),
     )
-    for (const tool of tools) {
-      if ('kind' in tool) return interrupted(tool)
-      addToolResult(transcript, tool)
-    }
+    const results = tools.filter((tool) => 'message' in tool)
+    if (results.length < tools.length) return interrupted(...tools.filter((tool) => 'kind' in tool))
+    for (const result of results) addToolResult(transcript, result)
   }
   const problem = `agent ${agent.name} used its ${agent.maxSteps} steps without an answer`
   return interrupted({ kind: 'failed', error: new TurnkeeperError('max_steps', problem) })
@@ -52,26 +51,61 @@ function completed(turn: TurnRecord, transcript: Transcript): LoopEnding {
   }
 }
 
-/** What an interruption makes of a turn. */
-export function endingOf(why: Interruption, turn: TurnRecord, transcript: Transcript): LoopEnding {
-  switch (why.kind) {
-    case 'fenced':
-      return { state: 'fenced' }
+/** Of several interruptions of one round the first of these decides. */
+const WEIGHT = ['fenced', 'cancelled', 'failed', 'handed_back', 'needs_review', 'waiting_approval'] as const
+
+/** What the interruptions of a round make of a turn. */
+export function endingOf(why: readonly Interruption[], turn: TurnRecord, transcript: Transcript): LoopEnding {
+  const kind = WEIGHT.find((candidate) => why.some((interruption) => interruption.kind === candidate))
+  const decisive = why.filter((interruption) => interruption.kind === kind)
+  const first = decisive[0]
+  switch (first?.kind) {
+    case undefined:
     case 'handed_back':
       return { state: 'queued', events: [] }
-    case 'failed': {
-      const error = why.error.toJSON()
+    case 'fenced':
+      return { state: 'fenced' }
+    case 'failed':
+      return failedEnding(first.error, turn, transcript)
+    case 'cancelled': {
+      for (const interruption of decisive) {
+        if (interruption.kind === 'cancelled' && interruption.step) transcript.steps.push(interruption.step)
+      }
+      const error = new TurnkeeperError('cancelled', first.reason).toJSON()
       return {
-        state: 'failed',
-        result: resultOf(transcript, turn, { status: 'failed', error }),
-        events: [{ type: 'turn.failed', error }],
+        state: 'cancelled',
+        result: resultOf(transcript, turn, { status: 'cancelled', error }),
+        events: [{ type: 'turn.cancelled', reason: first.reason }],
       }
     }
+    case 'waiting_approval':
     case 'needs_review':
-      return {
-        state: 'needs_review',
-        result: resultOf(transcript, turn, { status: 'needs_review' }),
-        events: [{ type: 'turn.needs_review', callId: why.callId, reason: why.reason }],
-      }
+      return parkedEnding(first.kind, decisive, turn, transcript)
+  }
+}
+
+function failedEnding(failure: TurnkeeperError, turn: TurnRecord, transcript: Transcript): LoopEnding {
+  const error = failure.toJSON()
+  return {
+    state: 'failed',
+    result: resultOf(transcript, turn, { status: 'failed', error }),
+    events: [{ type: 'turn.failed', error }],
+  }
+}
+
+function parkedEnding(
+  state: 'waiting_approval' | 'needs_review',
+  why: readonly Interruption[],
+  turn: TurnRecord,
+  transcript: Transcript,
+): LoopEnding {
+  const waits = why.filter((interruption): interruption is Waiting => interruption.kind === state)
+  const limits = waits.flatMap(({ holdMs }) => holdMs ?? [])
+  return {
+    state,
+    events: waits.map(({ event }) => event),
+    holds: new Map(waits.map(({ stepId, hold }) => [stepId, hold])),
+    ...(state === 'needs_review' && { result: resultOf(transcript, turn, { status: 'needs_review' }) }),
+    ...(limits.length > 0 && { holdMs: Math.min(...limits) }),
   }
 }

@@ -1,14 +1,5 @@
 import type { TurnUsage } from '../queue/types.ts'
 
-/** Nothing reported yet. */
-export const noUsage: TurnUsage = {
-  inputTokens: null,
-  outputTokens: null,
-  totalTokens: null,
-  cachedInputTokens: null,
-  reasoningTokens: null,
-}
-
 /** The sum of two usages; a count that only one of them reports is taken as it is. */
 export function addUsage(sum: TurnUsage, more: TurnUsage | null): TurnUsage {
   if (more === null) return sum

@@ -6,7 +6,7 @@
 import { TurnkeeperError } from '../errors.ts'
 import type { QueueBackend } from '../queue/backend.ts'
 import type { WakeUp } from '../queue/bullmq.ts'
-import type { Claim, Following } from '../queue/journal.ts'
+import type { Claim, Following } from '../queue/journal-types.ts'
 import type { TurnRecord } from '../queue/types.ts'
 import type { ActiveSpan, Telemetry } from '../telemetry/telemetry.ts'
 import type { Agent } from './agent.ts'
@@ -24,6 +24,8 @@ export type WakeHandlerOptions = {
   readonly worker: string
   readonly queue: string
   readonly leaseMs: number
+  /** The turns that run here, for whoever wants one cancelled. */
+  readonly leases: Map<string, Lease>
   /** Aborted when the worker is leaving: no new step is begun. */
   readonly leaving: AbortSignal
   /** Aborted when its time to leave is over: running steps are given up. */
@@ -35,6 +37,8 @@ export type WakeHandler = (wakeUp: WakeUp & { readonly id: string }) => Promise<
 /** How long a turn waits for a worker that has its agent. */
 const UNSERVED_MS = 60_000
 const UNSERVED_RETRY_MS = 500
+/** So many claims without a finished step mean that the turn itself kills its workers. */
+const MAX_IDLE_CLAIMS = 5
 /** What setTimeout can hold; more would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -59,6 +63,7 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
           target = claimed.following.turnId
           continue
         case 'parked':
+          if (claimed.forMs !== undefined) await wakeQueue.wake(target, { delayMs: claimed.forMs + 1 })
           return
         case 'busy':
           return wakeQueue.wake(target, { delayMs: claimed.forMs + 1 })
@@ -102,6 +107,7 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
 async function runLeased(options: WakeHandlerOptions, claim: Claim, span: ActiveSpan): Promise<Following> {
   const { backend, telemetry, leaseMs } = options
   const lease = keepLease(backend.journal, claim, leaseMs)
+  options.leases.set(claim.turn.id, lease)
   try {
     const ending = await runAgent(options, claim, lease)
     span.set({ 'turn.outcome': ending.state })
@@ -112,8 +118,12 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
+    if (ending.holdMs !== undefined) {
+      await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })
+    }
     return finished.following
   } finally {
+    options.leases.delete(claim.turn.id)
     lease.close()
   }
 }
@@ -124,11 +134,19 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
   const agent = agents.get(turn.agent)
   if (!agent) {
     const error = new TurnkeeperError('unknown_agent', `no worker has agent "${turn.agent}"`)
-    return endingOf({ kind: 'failed', error }, turn, openTranscript(claim))
+    return endingOf([{ kind: 'failed', error }], turn, openTranscript(claim))
+  }
+
+  if (claim.idleClaims > MAX_IDLE_CLAIMS) {
+    const error = new TurnkeeperError(
+      'poisoned',
+      `${MAX_IDLE_CLAIMS} workers in a row were lost with this turn without finishing a step; it is not tried again`,
+    )
+    return endingOf([{ kind: 'failed', error }], turn, openTranscript(claim))
   }
 
   const deadline = deadlineSignal(turn, claim.now)
-  const signal = AbortSignal.any([lease.lost, stopped, ...(deadline ? [deadline.signal] : [])])
+  const signal = AbortSignal.any([lease.ended, stopped, ...(deadline ? [deadline.signal] : [])])
   try {
     return await telemetry.observe(
       'invoke_agent',
@@ -168,6 +186,11 @@ function deadlineSignal(turn: TurnRecord, now: number): { signal: AbortSignal; c
   return { signal: passed.signal, close: () => clearTimeout(timer) }
 }
 
+const MESSAGES: Readonly<Record<string, string>> = {
+  queued: 'turn handed back',
+  waiting_approval: 'turn waits for an approval',
+  needs_review: 'turn needs a review',
+}
 const OUTCOMES: Readonly<Record<string, string>> = {
   completed: 'ok',
   failed: 'failed',
@@ -192,6 +215,6 @@ function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
       duration_ms: Math.round(durationMs),
       ...(result?.error && { code: result.error.code }),
     },
-    ending.state === 'queued' ? 'turn handed back' : 'turn ended',
+    MESSAGES[ending.state] ?? 'turn ended',
   )
 }

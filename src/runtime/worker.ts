@@ -23,6 +23,7 @@ import type { RedisOrigin } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import type { Agent } from './agent.ts'
+import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
 import { createWakeHandler } from './wake-handler.ts'
@@ -136,6 +137,8 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   const register = (): Promise<void> => backend.fleet.register(id, [...agents.keys()], REGISTERED_FOR_MS)
   await register() // K1
   const registering = setInterval(() => register().catch(() => {}), REGISTER_MS)
+  const leases = new Map<string, Lease>()
+  const deafen = listenForCancels(backend, config.redis.prefix, leases)
   const reconciler = startReconciler({ backend, intervalMs: queue.stalledCheckMs, log: telemetry.log })
   const handle = createWakeHandler({
     backend,
@@ -145,6 +148,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     worker: id,
     queue: queue.name,
     leaseMs: queue.lockMs,
+    leases,
     leaving: leaving.signal,
     stopped: stopped.signal,
   })
@@ -180,6 +184,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     await closeQuietly(wakeWorker)
     clearTimeout(grace)
     await reconciler.close()
+    deafen()
     await closeRedis(connection)
     telemetry.log.info({ worker: id }, 'worker closed')
     await options.close()
@@ -201,6 +206,19 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Cancels the turns of this worker that somebody asks to cancel; returns what ends the listening. */
+function listenForCancels(
+  backend: QueueBackend,
+  prefix: string,
+  leases: ReadonlyMap<string, Lease>,
+): () => void {
+  return backend.subscriptions.listen(globalKeys(prefix).control, (message) => {
+    if (message === undefined) return // what was missed comes with the next renewal of a lease
+    const { turnId, reason } = JSON.parse(message) as { turnId: string; reason: string }
+    leases.get(turnId)?.cancel(reason)
+  })
 }
 
 function announceMetrics(

@@ -1,4 +1,5 @@
-import { type Claim, createJournal, type Journal } from '../../src/queue/journal.ts'
+import { createJournal, type Journal } from '../../src/queue/journal.ts'
+import type { Claim } from '../../src/queue/journal-types.ts'
 import type { TurnEventBody, TurnResult } from '../../src/queue/types.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../src/redis/connection.ts'
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Claim, createJournal, type Journal } from '../../src/queue/journal.ts'
+import { createJournal, type Journal } from '../../src/queue/journal.ts'
+import type { Claim } from '../../src/queue/journal-types.ts'
 import type { TurnResult } from '../../src/queue/types.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
@@ -128,7 +129,7 @@ describe.each(serverKinds)('the journal on %s', (kind) => {
     const { turnId } = await accept()
     const zombie = await claimed(turnId)
     await claimed(turnId)
-    expect(await journal.renew(zombie, 1000)).toBe('fenced')
+    expect(await journal.renew(zombie, 1000)).toEqual({ outcome: 'fenced' })
     expect(await journal.begin(zombie, step())).toEqual({ outcome: 'fenced' })
     expect(await journal.relay(zombie, [{ type: 'text.delta', stepId: 'm1', delta: 'x' }])).toBe('fenced')
     expect(
@@ -183,7 +184,10 @@ describe.each(serverKinds)('the journal on %s', (kind) => {
     expect(await journal.begin(first, tool)).toEqual({ outcome: 'go' })
     expect(await journal.begin(first, tool)).toEqual({ outcome: 'go' })
     const second = await claimed(turnId)
-    expect(await journal.begin(second, { ...tool, nonce: 'n2' })).toEqual({ outcome: 'ambiguous' })
+    expect(await journal.begin(second, { ...tool, nonce: 'n2' })).toEqual({
+      outcome: 'ambiguous',
+      nonce: 'n1',
+    })
   })
 
   test('what a tool did is kept even from a lost worker, a model answer is not (J6)', async () => {

@@ -5,6 +5,7 @@ import type { ModelRequest, StreamPart, ToolCall } from '../../src/providers/typ
 import { openBackend, type QueueBackend } from '../../src/queue/backend.ts'
 import { clientOn, type TurnClient } from '../../src/queue/client.ts'
 import type { Agent } from '../../src/runtime/agent.ts'
+import type { Lease } from '../../src/runtime/lease.ts'
 import type { CallModel } from '../../src/runtime/turn-context.ts'
 import { createWakeHandler } from '../../src/runtime/wake-handler.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
@@ -55,6 +56,7 @@ export function scriptedModel(...script: Scripted[]): { call: CallModel; request
 export type ScriptedWorker = {
   readonly backend: QueueBackend
   readonly client: TurnClient
+  readonly leases: Map<string, Lease>
   readonly leaving: AbortController
   readonly stopped: AbortController
   /** Handles one wake-up of the turn's session, as BullMQ would deliver it. */
@@ -73,6 +75,7 @@ export async function openScriptedWorker(
   const backend = await openBackend(config)
   const leaving = new AbortController()
   const stopped = new AbortController()
+  const leases = new Map<string, Lease>()
   const handle = createWakeHandler({
     backend,
     agents: new Map(agents.map((agent) => [agent.name, agent])),
@@ -81,12 +84,14 @@ export async function openScriptedWorker(
     worker: name,
     queue: 'turns',
     leaseMs,
+    leases,
     leaving: leaving.signal,
     stopped: stopped.signal,
   })
   return {
     backend,
     client: clientOn(backend, { queue: 'turns', telemetry: noTelemetry }),
+    leases,
     leaving,
     stopped,
     wake: (turnId, wakeup = 'job') => handle({ turnId, id: wakeup }),

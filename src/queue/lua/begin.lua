@@ -2,7 +2,8 @@
 -- KEYS: turn, steps, events
 -- ARGV: epoch, step id, nonce, kind, name, effect, arguments' hash, channel, events for a first start,
 --       events for a start after a crash
--- Returns: {'go'} | {'done', result} | {'ambiguous'} | {'mismatch'} | {'fenced'}
+-- Returns: {'go'} | {'done', result} | {'ambiguous', nonce of the unknown start} | {'mismatch'} | {'fenced'}
+--          | {'reviewed', decision} when a person has said what became of the unknown start (J8)
 --@include common.lua
 
 local turn_key, steps_key, events_key = unpack(KEYS)
@@ -16,9 +17,17 @@ if earlier then
   if earlier.hash ~= hash then return { 'mismatch' } end
   if earlier.state == 'done' then return { 'done', redis.call('HGET', steps_key, step .. ':result') } end
   if earlier.nonce == nonce then return { 'go' } end -- the command was sent again after a lost reply
-  if effect == 'unsafe' then return { 'ambiguous' } end
+end
+local review
+if earlier and effect == 'unsafe' then
+  local text = redis.call('HGET', steps_key, step .. ':review')
+  review = text and cjson.decode(text)
+  if not review or review.state == 'pending' or review.nonce ~= earlier.nonce then
+    return { 'ambiguous', earlier.nonce }
+  end
 end
 redis.call('HSET', steps_key, step, cjson.encode({ state = 'started', kind = kind, name = name, effect = effect,
   hash = hash, nonce = nonce, epoch = epoch, startedAt = earlier and earlier.startedAt or now_ms() }))
 emit(events_key, channel, earlier and again_events or first_events)
+if review then return { 'reviewed', cjson.encode(review) } end
 return { 'go' }

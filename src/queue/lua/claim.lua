@@ -2,7 +2,8 @@
 -- KEYS: turn (the expected head), steps, events, inbox, delayed, history
 -- ARGV: turn id, worker, wake-up id, lease ms, channel, agents that the worker has (',a,b,' or '*')
 -- Returns: {'claimed', epoch, record, steps, history, now} | {'next', kind, value} when another turn is the head,
---          or none is | {'busy', ms} while a living worker holds it | {'parked', state}
+--          or none is | {'busy', ms} while a living worker holds it | {'parked', state, ms until an
+--          approval expires, if any}
 --          | {'unserved', agent, ms since it was due} when the worker lacks the agent
 --@include common.lua
 
@@ -17,10 +18,12 @@ if head ~= id then
   return { 'next', following[1], following[2] }
 end
 
-local held = redis.call('HMGET', turn_key, 'state', 'leaseUntil', 'wakeup', 'agent', 'dueAt')
+local held = redis.call('HMGET', turn_key, 'state', 'leaseUntil', 'wakeup', 'agent', 'dueAt', 'holdUntil')
 local state = held[1]
-if state ~= 'queued' and state ~= 'running' then
-  if state == 'waiting_approval' or state == 'needs_review' then return { 'parked', state } end
+local hold_is_over = state == 'waiting_approval' and tonumber(held[6] or '0') <= now
+if state ~= 'queued' and state ~= 'running' and not hold_is_over then
+  if state == 'waiting_approval' then return { 'parked', state, tostring(tonumber(held[6]) - now) } end
+  if state == 'needs_review' then return { 'parked', state, '' } end
   -- Ended or expired, yet still first in line: out of the way with it.
   redis.call('LPOP', inbox_key)
   local following = next_of_session(delayed_key, inbox_key, now)
@@ -36,6 +39,7 @@ if agents ~= '*' and not string.find(agents, ',' .. held[4] .. ',', 1, true) the
 end
 
 local epoch = redis.call('HINCRBY', turn_key, 'epoch', 1)
+redis.call('HINCRBY', turn_key, 'idleClaims', 1)
 redis.call('HSET', turn_key, 'state', 'running', 'worker', worker, 'wakeup', wakeup,
   'leaseUntil', string.format('%.0f', now + lease))
 redis.call('HSETNX', turn_key, 'startedAt', string.format('%.0f', now))

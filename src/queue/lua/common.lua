@@ -35,3 +35,17 @@ local function next_of_session(delayed_key, inbox_key, now)
   if first[1] then return { 'due', tostring(math.max(0, tonumber(first[2]) - now)) } end
   return { 'nothing', '' }
 end
+
+local function is_terminal(state)
+  return state == 'completed' or state == 'failed' or state == 'cancelled'
+end
+
+-- Takes a turn that has ended out of its session, and lets it expire.
+local function close_turn(keys, id, now, result_ttl)
+  redis.call('HSET', keys.turn, 'endedAt', string.format('%.0f', now))
+  redis.call('LREM', keys.inbox, 1, id)
+  redis.call('ZREM', keys.delayed, id)
+  redis.call('PEXPIRE', keys.turn, result_ttl)
+  redis.call('PEXPIRE', keys.steps, result_ttl)
+  if keys.idempotency ~= keys.turn then redis.call('PEXPIRE', keys.idempotency, result_ttl) end
+end

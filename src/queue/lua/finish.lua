@@ -1,30 +1,30 @@
 -- Ends a turn, parks it, or hands it back; says what its session wants next.
 -- KEYS: turn, steps, events, inbox, delayed, history, idempotency (or turn, where there is no key)
 -- ARGV: epoch, turn id, new state, result, messages for the session ('' for none), channel, events,
---       result ttl ms, event ttl ms, session ttl ms
+--       result ttl ms, event ttl ms, session ttl ms, ms until the hold ends ('' for never),
+--       then field/value pairs of what it waits for (J8)
 -- Returns: {'ok', kind, value} | {'fenced'}
 --@include common.lua
 
 local turn_key, steps_key, events_key, inbox_key, delayed_key, history_key, idempotency_key = unpack(KEYS)
 local epoch, id, state, result, messages, channel, events = unpack(ARGV, 1, 7)
-local result_ttl, event_ttl, session_ttl = ARGV[8], ARGV[9], ARGV[10]
+local result_ttl, event_ttl, session_ttl, hold_ms = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local now = now_ms()
 local held = redis.call('HMGET', turn_key, 'epoch', 'state')
 -- A resent command after a lost reply finds its own work done.
 local resent = held[1] == epoch and held[2] == state and state ~= 'running'
 if not resent then
   if is_fenced(turn_key, epoch) then return { 'fenced' } end
-  redis.call('HSET', turn_key, 'state', state, 'leaseUntil', '0', 'wakeup', '')
+  redis.call('HSET', turn_key, 'state', state, 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0')
+  if hold_ms ~= '' then redis.call('HSET', turn_key, 'holdUntil', string.format('%.0f', now + tonumber(hold_ms))) end
+  if #ARGV > 11 then redis.call('HSET', steps_key, unpack(ARGV, 12)) end
   if result ~= '' then redis.call('HSET', turn_key, 'result', result) end
-  local terminal = state == 'completed' or state == 'failed' or state == 'cancelled'
+  local terminal = is_terminal(state)
   if terminal then
-    redis.call('HSET', turn_key, 'endedAt', string.format('%.0f', now))
-    redis.call('LREM', inbox_key, 1, id)
     if messages ~= '' then redis.call('RPUSH', history_key, messages) end
     if redis.call('EXISTS', history_key) == 1 then redis.call('PEXPIRE', history_key, session_ttl) end
-    redis.call('PEXPIRE', turn_key, result_ttl)
-    redis.call('PEXPIRE', steps_key, result_ttl)
-    if idempotency_key ~= turn_key then redis.call('PEXPIRE', idempotency_key, result_ttl) end
+    close_turn({ turn = turn_key, steps = steps_key, inbox = inbox_key, delayed = delayed_key,
+      idempotency = idempotency_key }, id, now, result_ttl)
   end
   emit(events_key, channel, events)
   if terminal then redis.call('PEXPIRE', events_key, event_ttl) end
