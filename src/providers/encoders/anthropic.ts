@@ -33,7 +33,9 @@ function toBody({ text, reasoning, toolCalls, usage, finishReason, refusal }: An
   return {
     ...toShell(stamp, usage),
     content: [
-      ...(reasoning ? [{ type: 'thinking', thinking: reasoning.text, signature: reasoning.signature ?? '' }] : []),
+      ...(reasoning
+        ? [{ type: 'thinking', thinking: reasoning.text, signature: reasoning.signature ?? '' }]
+        : []),
       ...(text === '' ? [] : [{ type: 'text', text, citations: null }]),
       ...toolCalls.map(({ id, name, input }) => ({ ...toolBlock(id, name), input: asInput(input) })),
     ],

@@ -118,7 +118,13 @@ function toolDeltas({ index, isNew, id, name, delta }: ToolStep): readonly unkno
   ]
 }
 
-function toUsage({ inputTokens, outputTokens, totalTokens, cachedInputTokens, reasoningTokens }: Usage): unknown {
+function toUsage({
+  inputTokens,
+  outputTokens,
+  totalTokens,
+  cachedInputTokens,
+  reasoningTokens,
+}: Usage): unknown {
   return {
     prompt_tokens: inputTokens ?? 0,
     completion_tokens: outputTokens ?? 0,

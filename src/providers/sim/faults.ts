@@ -6,14 +6,17 @@
  */
 
 import { gzipSync } from 'node:zlib'
+import type { Stamp, WireError } from '../encoders/encoder.ts'
+import { errorChunks, streamContentType } from './protocols/answers.ts'
 import type { Random } from './random.ts'
 import { bodyReply, jsonReply } from './reply.ts'
-import type { Chunk, Reply, SimProtocol, UpstreamError } from './types.ts'
+import type { Chunk, Reply, SimProtocol } from './types.ts'
 
 export type FaultContext = {
   readonly protocol: SimProtocol
   readonly stream: boolean
   readonly random: Random
+  readonly stamp: Stamp
 }
 
 /** A fault with its argument read. `spec` is the text that it came from. */
@@ -97,7 +100,7 @@ const FAULTS = {
   },
   wrongtype: {
     apply: (reply, _argument, { stream, protocol }) =>
-      withContentType(reply, stream ? 'application/json' : protocol.streamContentType),
+      withContentType(reply, stream ? 'application/json' : streamContentType(protocol)),
   },
   garbage: {
     apply: (reply, _argument, { random }) =>
@@ -155,13 +158,13 @@ function readArgument(row: Row, given: string | undefined): Argument | string {
 }
 
 /** Inside a stream: at the first event boundary that has `count` bytes before it. Else: an error object, status 200. */
-function errorInside(reply: Reply, { count }: Argument, { protocol, stream }: FaultContext): Reply {
-  const error: UpstreamError = {
+function errorInside(reply: Reply, { count }: Argument, { protocol, stream, stamp }: FaultContext): Reply {
+  const error: WireError = {
     status: 500,
     type: 'server_error',
     message: 'The provider failed inside the answer.',
   }
-  if (!stream) return jsonReply(200, protocol.error(error))
+  if (!stream) return jsonReply(200, protocol.encoder.errorBody(error))
   const before: Chunk[] = []
   let sizeBytes = 0
   for (const chunk of reply.chunks) {
@@ -169,11 +172,12 @@ function errorInside(reply: Reply, { count }: Argument, { protocol, stream }: Fa
     before.push(chunk)
     sizeBytes += chunk.bytes.length
   }
-  return { ...reply, chunks: [...before, ...protocol.errorEvents(error)] }
+  const after = errorChunks(error, protocol, { stamp, eventsBefore: before.length })
+  return { ...reply, chunks: [...before, ...after] }
 }
 
 function refusal({ protocol }: FaultContext, status: number, type: string, message: string): Reply {
-  return jsonReply(status, protocol.error({ status, type, message }))
+  return jsonReply(status, protocol.encoder.errorBody({ status, type, message }))
 }
 
 function firstBytes(chunks: readonly Chunk[], count: number): readonly Chunk[] {

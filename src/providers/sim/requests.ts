@@ -1,14 +1,17 @@
 /** What the simulated upstream does with each HTTP request. */
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Stamp, WireError } from '../encoders/encoder.ts'
 import type { Control } from './control.ts'
 import type { Fault } from './faults.ts'
 import { type RequestLog, withoutSecrets } from './log.ts'
+import { anthropicModels, ollamaModels, openaiModels } from './models.ts'
 import { plan } from './planner/planner.ts'
-import { openaiChat } from './protocols/openai-chat.ts'
+import { streamContentType, toAnswer, toChunks } from './protocols/answers.ts'
+import { openaiChat, PROTOCOLS } from './protocols/protocols.ts'
 import { seededRandom, seedOf } from './random.ts'
 import { deliver, jsonReply, streamReply } from './reply.ts'
-import type { Reply, SimProtocol, SimRequest, Stamp, UpstreamError } from './types.ts'
+import type { Reply, SimProtocol, SimRequest } from './types.ts'
 
 export type SimState = {
   readonly control: Control
@@ -25,12 +28,8 @@ type Outcome = {
   readonly fault: string | null
 }
 
-const PROTOCOLS: readonly SimProtocol[] = [openaiChat]
-
-/** The models that `GET /v1/models` names; any other name works as well. */
-const MODELS = ['sim-large', 'sim-small', 'sim-reasoning'] as const
-
-const CONTEXT_TOKENS = 128_000
+/** Where the model lists are, beside the protocols. */
+const LISTS = ['GET /v1/models', 'GET /api/tags'] as const
 
 /** The listener of one simulated upstream. */
 export function createRequestListener(state: SimState): RequestListener {
@@ -55,12 +54,13 @@ async function respond(request: IncomingMessage, response: ServerResponse, servi
   if (body === undefined) return
   const operation = `${request.method} ${path}`
   const protocol = PROTOCOLS.find((candidate) => operation === `POST ${candidate.path}`)
-  if (protocol === undefined && operation !== 'GET /v1/models') {
+  const list = protocol === undefined ? modelList(operation, request, serving.state) : undefined
+  const outcome = protocol === undefined ? list : answer(protocol, body, serving)
+  if (outcome === undefined) {
     await deliver(response, administration(operation, body, serving.state))
     return
   }
   const { state, requestId } = serving
-  const outcome = protocol === undefined ? modelList(state) : answer(protocol, body, serving)
   const write = state.log.open({
     at: state.now(),
     endedAt: null,
@@ -75,7 +75,8 @@ async function respond(request: IncomingMessage, response: ServerResponse, servi
     aborted: false,
     headers: withoutSecrets(request.headers),
   })
-  const reply = { ...outcome.reply, headers: { ...outcome.reply.headers, 'x-request-id': requestId } }
+  const idHeader = protocol?.requestIdHeader ?? 'x-request-id'
+  const reply = { ...outcome.reply, headers: { ...outcome.reply.headers, [idHeader]: requestId } }
   const { aborted, bytes } = await deliver(response, reply)
   write({ aborted, bytes, endedAt: state.now() })
 }
@@ -86,7 +87,7 @@ function administration(operation: string, body: string, { control, log }: SimSt
       const result = control.add(parseJson(body))
       return result.type === 'ok'
         ? jsonReply(200, { ok: true })
-        : jsonReply(400, openaiChat.error(invalid(result.problem)))
+        : jsonReply(400, openaiChat.encoder.errorBody(invalid(result.problem)))
     }
     case 'DELETE /_control':
       control.clear()
@@ -94,23 +95,30 @@ function administration(operation: string, body: string, { control, log }: SimSt
     case 'GET /_log':
       return jsonReply(200, { requests: log.entries() })
     default: {
-      const known = [...PROTOCOLS.map(({ path }) => `POST ${path}`), 'GET /v1/models', 'POST /_control']
+      const known = [...PROTOCOLS.map(({ path }) => `POST ${path}`), ...LISTS, 'POST /_control']
       const message = `nothing at ${operation}: known are ${[...known, 'DELETE /_control', 'GET /_log'].join(', ')}`
-      return jsonReply(404, openaiChat.error({ status: 404, type: 'not_found_error', message }))
+      return jsonReply(404, openaiChat.encoder.errorBody({ status: 404, type: 'not_found_error', message }))
     }
   }
 }
 
-function modelList({ now }: SimState): Outcome {
-  const created = Math.floor(now() / 1000)
-  const data = MODELS.map((id) => ({
-    id,
-    object: 'model',
-    created,
-    owned_by: 'turnkeeper-sim',
-    context_length: CONTEXT_TOKENS,
-  }))
-  return { reply: jsonReply(200, { object: 'list', data }), model: null, stream: false, fault: null }
+/** The list that `operation` asks for; undefined if it is no list. */
+function modelList(operation: string, { headers }: IncomingMessage, { now }: SimState): Outcome | undefined {
+  const isAnthropic = headers['anthropic-version'] !== undefined
+  const list = (body: unknown): Outcome => ({
+    reply: jsonReply(200, body),
+    model: null,
+    stream: false,
+    fault: null,
+  })
+  switch (operation) {
+    case 'GET /v1/models':
+      return list(isAnthropic ? anthropicModels(now()) : openaiModels(now()))
+    case 'GET /api/tags':
+      return list(ollamaModels(now()))
+    default:
+      return undefined
+  }
 }
 
 function answer(protocol: SimProtocol, body: string, serving: Serving): Outcome {
@@ -127,12 +135,16 @@ function answer(protocol: SimProtocol, body: string, serving: Serving): Outcome 
   return { reply, model, stream, fault: chosen.fault.spec }
 }
 
-function healthyReply(protocol: SimProtocol, request: SimRequest, { state, requestId }: Serving): Reply {
-  const said = plan(request, { seed: state.seed })
-  const stamp: Stamp = { id: `chatcmpl-${requestId}`, model: request.model, createdMs: state.now() }
+function healthyReply(protocol: SimProtocol, request: SimRequest, serving: Serving): Reply {
+  const said = plan(request, { seed: serving.state.seed })
+  const stamp = stampOf(request, serving)
   return request.stream
-    ? streamReply(protocol.streamContentType, protocol.events(said, stamp, request))
-    : jsonReply(200, protocol.json(said, stamp))
+    ? streamReply(streamContentType(protocol), toChunks(said, protocol, { stamp, request }))
+    : jsonReply(200, protocol.encoder.body(toAnswer(said, request), stamp))
+}
+
+function stampOf({ model }: SimRequest, { state, requestId }: Serving): Stamp {
+  return { id: requestId, model, createdMs: state.now() }
 }
 
 function sicken(
@@ -141,14 +153,20 @@ function sicken(
   { protocol, request, serving }: { protocol: SimProtocol; request: SimRequest; serving: Serving },
 ): Reply {
   const random = seededRandom(seedOf([serving.state.seed, serving.requestId]))
-  return fault.apply(healthy, { protocol, stream: request.stream, random })
+  const stamp = stampOf(request, serving)
+  return fault.apply(healthy, { protocol, stream: request.stream, random, stamp })
 }
 
-function refusal(protocol: SimProtocol, error: UpstreamError): Outcome {
-  return { reply: jsonReply(error.status, protocol.error(error)), model: null, stream: false, fault: null }
+function refusal(protocol: SimProtocol, error: WireError): Outcome {
+  return {
+    reply: jsonReply(error.status, protocol.encoder.errorBody(error)),
+    model: null,
+    stream: false,
+    fault: null,
+  }
 }
 
-function invalid(message: string, param?: string): UpstreamError {
+function invalid(message: string, param?: string): WireError {
   const error = { status: 400, type: 'invalid_request_error', message }
   return param === undefined ? error : { ...error, param }
 }

@@ -6,6 +6,7 @@
  * - **protocol**: one wire format under one path: a pure decoder and pure encoders.
  */
 
+import type { Encoder, WireError } from '../encoders/encoder.ts'
 import type { ModelRequest, ToolCall } from '../types.ts'
 
 /** A decoded request of any protocol. */
@@ -15,6 +16,10 @@ export type SimRequest = ModelRequest & {
   readonly stream: boolean
   /** The client asked for usage in the event stream. */
   readonly includeUsage: boolean
+  /** The client asked for thinking, or against it; absent: the model decides. */
+  readonly thinking?: boolean
+  /** The protocol, or the client, wants reasoning with a signature to send back. */
+  readonly signedReasoning: boolean
 }
 
 export type SimFinishReason = 'stop' | 'length' | 'tool_calls'
@@ -35,21 +40,10 @@ export type SimAnswer = {
   readonly usage: SimUsage
 }
 
-/** What identifies one answer on the wire. */
-export type Stamp = { readonly id: string; readonly model: string; readonly createdMs: number }
-
-/** An error as an upstream would report it. */
-export type UpstreamError = {
-  readonly status: number
-  readonly type: string
-  readonly message: string
-  readonly param?: string
-}
-
 /** One piece of a body: it is written, delayed and kept or dropped as a whole. */
 export type Chunk = {
   readonly bytes: Buffer
-  /** It only says that the answer is complete (`[DONE]`). */
+  /** It says that the answer is complete (`[DONE]`, `message_stop`, `done: true`). */
   readonly terminal?: boolean
 }
 
@@ -68,21 +62,15 @@ export type Reply = {
 
 export type Decoded =
   | { readonly type: 'request'; readonly request: SimRequest }
-  | { readonly type: 'refused'; readonly error: UpstreamError }
+  | { readonly type: 'refused'; readonly error: WireError }
 
-/** One wire format. Nothing in it does I/O. */
+/** One endpoint of one wire format. Nothing in it does I/O. */
 export type SimProtocol = {
   readonly name: string
   /** Where it listens (POST). */
   readonly path: string
-  readonly streamContentType: string
+  readonly encoder: Encoder
+  /** The response header in which this vendor names the request. */
+  readonly requestIdHeader: 'x-request-id' | 'request-id'
   decode(body: unknown): Decoded
-  /** The body of a JSON answer. */
-  json(answer: SimAnswer, stamp: Stamp): unknown
-  /** The chunks of a streamed answer, one event each. */
-  events(answer: SimAnswer, stamp: Stamp, request: SimRequest): readonly Chunk[]
-  /** The body of an error answer. */
-  error(error: UpstreamError): unknown
-  /** An error inside a stream that had begun with status 200, and the end of that stream. */
-  errorEvents(error: UpstreamError): readonly Chunk[]
 }

@@ -123,4 +123,3 @@ export function failureEvents(error: WireError, stamp: Stamp, eventsBefore: numb
 export function numbered(name: string, sequenceNumber: number, body: object): WireEvent {
   return { name, data: { type: name, sequence_number: sequenceNumber, ...body } }
 }
-

@@ -63,9 +63,13 @@ function looksFailed(result: string): boolean {
   return isObject(parsed) && parsed.error !== undefined && parsed.error !== null
 }
 
+/** Images stand for themselves: `[1 image]` at the end of the text shows that they arrived. */
 function textOf(content: string | readonly ContentPart[]): string {
   if (typeof content === 'string') return content
-  return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+  const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+  const images = content.filter((part) => part.type === 'image').length
+  if (images === 0) return text
+  return `${text}${text === '' ? '' : ' '}[${images} image${images === 1 ? '' : 's'}]`
 }
 
 /** What the text says as JSON; undefined where it is none. */

@@ -10,7 +10,7 @@
  *    as JSON where a JSON format is asked for.
  *
  * The same seed and conversation give the same answer, down to the ids of its tool calls. A model whose name
- * contains `reasoning` thinks aloud first.
+ * contains `reasoning` thinks aloud first, as does any that is asked to; and none that is asked not to.
  */
 
 import type { ToolCall, ToolSpec } from '../../types.ts'
@@ -38,7 +38,8 @@ const CHARACTERS_OF_A_TOKEN = 4
 /** The answer to a request. */
 export function plan(request: SimRequest, { seed }: { readonly seed: number }): SimAnswer {
   const decision = decide(request, seed)
-  const reasoning = /reasoning/.test(request.model) ? { reasoning: think(decision) } : {}
+  const thinks = request.thinking ?? /reasoning/.test(request.model)
+  const reasoning = thinks ? { reasoning: think(decision) } : {}
   if (decision.type === 'call') {
     const calls =
       request.parameters?.parallelToolCalls === false ? decision.calls.slice(0, 1) : decision.calls

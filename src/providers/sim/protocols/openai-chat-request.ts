@@ -10,7 +10,7 @@ import type {
   ToolChoice,
 } from '../../types.ts'
 import type { Decoded, SimRequest } from '../types.ts'
-import { transcriptProblem } from './transcript.ts'
+import { accepted, imageOf, inputOf, NO_INPUT, refusedBody } from './decoded.ts'
 
 const partSchema = z.looseObject({
   type: z.string(),
@@ -64,6 +64,7 @@ const bodySchema = z.looseObject({
   max_tokens: z.int().positive().nullish(),
   max_completion_tokens: z.int().positive().nullish(),
   parallel_tool_calls: z.boolean().nullish(),
+  reasoning_effort: z.string().nullish(),
 })
 
 type Body = z.infer<typeof bodySchema>
@@ -73,20 +74,8 @@ type WireContent = z.infer<typeof contentSchema>
 /** Refuses what the real service refuses: unknown shapes and transcripts with unanswered tool calls. */
 export function decodeChatRequest(body: unknown): Decoded {
   const parsed = bodySchema.safeParse(body)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    return refused(issue?.message ?? 'invalid body', issue?.path.join('.'))
-  }
-  const messages = toMessages(parsed.data.messages)
-  const problem = transcriptProblem(messages)
-  return problem === undefined
-    ? { type: 'request', request: toRequest(parsed.data, messages) }
-    : refused(problem, 'messages')
-}
-
-function refused(message: string, param?: string): Decoded {
-  const error = { status: 400, type: 'invalid_request_error', message }
-  return { type: 'refused', error: param === undefined ? error : { ...error, param } }
+  if (!parsed.success) return refusedBody(parsed.error)
+  return accepted(toRequest(parsed.data, toMessages(parsed.data.messages)), 'messages')
 }
 
 function toRequest(body: Body, messages: readonly Message[]): SimRequest {
@@ -94,11 +83,13 @@ function toRequest(body: Body, messages: readonly Message[]): SimRequest {
     model: body.model,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
+    ...(body.reasoning_effort != null && { thinking: body.reasoning_effort !== 'none' }),
+    signedReasoning: false,
     messages,
     tools: (body.tools ?? []).map(({ function: tool }) => ({
       name: tool.name,
       description: tool.description ?? '',
-      inputSchema: tool.parameters ?? { type: 'object', properties: {} },
+      inputSchema: tool.parameters ?? NO_INPUT,
     })),
     toolChoice: toToolChoice(body.tool_choice),
     responseFormat: toResponseFormat(body.response_format),
@@ -121,7 +112,7 @@ function toMessages(wire: readonly WireMessage[]): readonly Message[] {
           role: 'tool',
           toolCallId,
           name: names.get(toolCallId) ?? 'unknown',
-          content: textOf(message.content),
+          content: toContent(message.content),
         }
       }
       case 'user':
@@ -133,20 +124,14 @@ function toMessages(wire: readonly WireMessage[]): readonly Message[] {
 }
 
 function toToolCall({ id, function: call }: z.infer<typeof toolCallSchema>): ToolCall {
-  try {
-    return { id, name: call.name, input: JSON.parse(call.arguments) as unknown }
-  } catch {
-    return { id, name: call.name, input: call.arguments }
-  }
+  return { id, name: call.name, input: inputOf(call.arguments) }
 }
 
 function toContent(content: WireContent): string | readonly ContentPart[] {
   if (!Array.isArray(content)) return content ?? ''
   return content.map(
     (part): ContentPart =>
-      part.image_url === undefined
-        ? { type: 'text', text: part.text ?? '' }
-        : { type: 'image', url: part.image_url.url },
+      part.image_url === undefined ? { type: 'text', text: part.text ?? '' } : imageOf(part.image_url.url),
   )
 }
 
