@@ -58,6 +58,9 @@ export const REASONS = {
   loading: guidance('server', 'yes', 'yes'),
   invalid_tool_arguments: guidance('server', 'once', 'yes'),
 
+  process_failed: guidance('server', 'yes', 'yes'),
+  process_missing: guidance('bad_request', 'no', 'yes'),
+
   connection: guidance('network', 'yes', 'yes'),
   tls: guidance('network', 'no', 'yes'),
   dns: guidance('network', 'no', 'yes'),

@@ -37,16 +37,25 @@ export type RedisConfig = {
 
 export type ProviderConfig = {
   readonly name: string
-  readonly protocol: 'openai-chat'
+  readonly protocol: 'openai-chat' | 'llamacpp-cli'
   readonly dialect: 'openai' | 'openrouter' | 'generic'
   readonly enabled: boolean
-  /** As the vendor's own SDK takes it; without a slash at the end. */
-  readonly baseUrl: string
+  /** As the vendor's own SDK takes it; without a slash at the end. Absent for `llamacpp-cli` alone. */
+  readonly baseUrl?: string
+  /** For `llamacpp-cli` alone. */
+  readonly command?: CommandConfig
   /** None for a local server, else one. */
   readonly credentials: readonly CredentialConfig[]
   readonly http: { readonly connections: number }
   readonly timeouts: TimeoutsConfig
   readonly limits: LimitsConfig
+}
+
+/** A local program: `binary` a name on PATH or an absolute path, `modelsDir` absolute. */
+export type CommandConfig = {
+  readonly binary: string
+  readonly args: readonly string[]
+  readonly modelsDir: string
 }
 
 export type CredentialConfig = { readonly id: string; readonly apiKey: Secret }

@@ -11,7 +11,10 @@ export type ConfigDescription = {
     readonly protocol: string
     readonly dialect: string
     readonly enabled: boolean
-    readonly baseUrl: string
+    /** Null for a provider that is a local command. */
+    readonly baseUrl: string | null
+    /** The program that is run; null for a provider that is reached over HTTP. */
+    readonly command: string | null
     readonly credentials: readonly string[]
   }[]
   readonly models: readonly {
@@ -35,14 +38,14 @@ export function describeConfig(config: Config): ConfigDescription {
     server: `${server.host}:${server.port}`,
     metrics: `${metrics.host}:${metrics.port}`,
     queue: { name: queue.name, concurrency: queue.concurrency },
-    providers: Object.values(providers).map(({ name, protocol, dialect, enabled, baseUrl, credentials }) => ({
-      name,
-      protocol,
-      dialect,
-      enabled,
-      baseUrl,
-      credentials: credentials.map(({ id }) => id),
-    })),
+    providers: Object.values(providers).map((provider) => {
+      const { name, protocol, dialect, enabled, baseUrl = null, command, credentials } = provider
+      return {
+        ...{ name, protocol, dialect, enabled, baseUrl },
+        command: command?.binary ?? null,
+        credentials: credentials.map(({ id }) => id),
+      }
+    }),
     models: Object.values(models).map(({ alias, strategy, routes }) => ({
       alias,
       strategy,
@@ -64,9 +67,9 @@ export function describeConfigText(description: ConfigDescription): string {
     `traces     ${traces ? 'on' : 'off'}`,
     `agents     ${agents ?? 'none'}`,
     `providers  ${providers.length}`,
-    ...providers.map(({ name, protocol, dialect, enabled, baseUrl, credentials }) =>
+    ...providers.map(({ name, protocol, dialect, enabled, baseUrl, command, credentials }) =>
       [
-        `  ${name}  ${protocol} (${dialect})  ${baseUrl}  key: ${credentials.join(', ') || 'none'}`,
+        `  ${name}  ${protocol} (${dialect})  ${baseUrl ?? command}  key: ${credentials.join(', ') || 'none'}`,
         enabled ? '' : '  disabled',
       ].join(''),
     ),

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve as resolvePath } from 'node:path'
 import { TurnkeeperError } from '../errors.ts'
-import type { Config } from './config.ts'
+import type { CommandConfig, Config } from './config.ts'
 import { DEFAULTS } from './defaults.ts'
 import { configError, type Path, pathText, problemsFromIssue } from './problems.ts'
 import { routeProblems } from './routes.ts'
@@ -69,9 +69,24 @@ function resolveConfig(
   return {
     ...rest,
     redis: { ...redis, ...(redisUrl && { url: redisUrl }), dataDir: resolvePath(baseDir, redis.dataDir) },
-    providers: mapValues(providers, (provider, name) => ({ name, ...provider })),
+    providers: mapValues(providers, ({ baseUrl, command, ...provider }, name) => ({
+      name,
+      ...provider,
+      ...(baseUrl !== undefined && { baseUrl }),
+      ...(command !== undefined && { command: resolveCommand(command, baseDir) }),
+    })),
     models: mapValues(models, (model, alias) => ({ alias, ...model })),
     ...(agents !== undefined && { agents: resolvePath(baseDir, agents) }),
+  }
+}
+
+/** A bare name of a program is looked up on PATH, so it stays one. */
+function resolveCommand({ binary, args, modelsDir }: CommandConfig, baseDir: string): CommandConfig {
+  const isPath = /[\\/]/.test(binary)
+  return {
+    binary: isPath ? resolvePath(baseDir, binary) : binary,
+    args,
+    modelsDir: resolvePath(baseDir, modelsDir),
   }
 }
 

@@ -3,6 +3,8 @@ import { noTelemetry } from '../telemetry/none.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { runAttempt, type Target } from './attempt.ts'
 import { createHttpClient, type HttpClient } from './http.ts'
+import type { LlamaCommand } from './llamacpp-cli/command.ts'
+import { createLlamaUpstream } from './llamacpp-cli/upstream.ts'
 import { DIALECTS, type DialectName } from './protocols/dialects.ts'
 import type { ProtocolName } from './protocols/protocol.ts'
 import { PROTOCOLS } from './protocols/registry.ts'
@@ -10,11 +12,14 @@ import type { Limits, Timeouts } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
 export type UpstreamOptions = {
-  readonly protocol: ProtocolName
+  /** `llamacpp-cli` is no wire format: it runs a local process, as `command` says. */
+  readonly protocol: ProtocolName | 'llamacpp-cli'
   /** Default `generic`. */
   readonly dialect?: DialectName
-  /** What the vendor's own SDK takes: with `/v1` for OpenAI-style servers. A query is kept. */
-  readonly baseUrl: string
+  /** What the vendor's own SDK takes: with `/v1` for OpenAI-style servers. A query is kept. Needed but for `llamacpp-cli`. */
+  readonly baseUrl?: string
+  /** For `llamacpp-cli`, which alone needs it. */
+  readonly command?: LlamaCommand
   /** Path after the base URL, instead of the protocol's own. */
   readonly endpoint?: string
   readonly apiKey?: string
@@ -52,11 +57,25 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** One route. Throws `config/invalid_config` for options that cannot work; makes no connection yet. */
 export function createUpstream(options: UpstreamOptions): Upstream {
+  if (options.protocol === 'llamacpp-cli') return toLlamaUpstream(options)
   const target = toTarget(options)
   return {
     route: target.route,
     attempt: (request, emit, attemptOptions) => runAttempt(target, request, emit, attemptOptions),
   }
+}
+
+function toLlamaUpstream(options: UpstreamOptions): Upstream {
+  const { command, model, stream = true, provider = 'llamacpp-cli' } = options
+  if (command === undefined) {
+    throw new TurnkeeperError('invalid_config', 'protocol llamacpp-cli needs command: { binary, modelsDir }')
+  }
+  return createLlamaUpstream({
+    ...{ command, model, stream, provider },
+    route: options.route ?? `${provider}/${model}`,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  })
 }
 
 function toTarget(options: UpstreamOptions): Target {
@@ -93,8 +112,8 @@ function known<T>(what: string, name: string, table: Readonly<Record<string, T>>
 }
 
 /** The base URL with `path` after its own path and before its query. */
-function endpointUrl(baseUrl: string, path: string): URL {
-  if (!URL.canParse(baseUrl) || !/^https?:/i.test(baseUrl)) {
+function endpointUrl(baseUrl: string | undefined, path: string): URL {
+  if (baseUrl === undefined || !URL.canParse(baseUrl) || !/^https?:/i.test(baseUrl)) {
     throw new TurnkeeperError('invalid_config', 'baseUrl must be an absolute http or https URL')
   }
   const url = new URL(baseUrl)

@@ -176,13 +176,15 @@ function openNetwork(
 }
 
 function routeUpstream(
-  { name: provider, protocol, dialect, baseUrl, credentials, timeouts, limits }: ProviderConfig,
+  { name: provider, protocol, dialect, baseUrl, command, credentials, timeouts, limits }: ProviderConfig,
   { name: route, model }: RouteConfig,
   shared: { http: HttpClient; telemetry: Telemetry },
 ): Upstream {
   const apiKey = credentials[0]?.apiKey.reveal()
   return createUpstream({
-    ...{ protocol, dialect, baseUrl, model, route, provider, timeouts, limits },
+    ...{ protocol, dialect, model, route, provider, timeouts, limits },
+    ...(baseUrl !== undefined && { baseUrl }),
+    ...(command !== undefined && { command }),
     ...shared,
     ...(apiKey !== undefined && { apiKey }),
   })

@@ -37,6 +37,8 @@ export type AttemptReport = {
   readonly responseHeaders?: ResponseHeaders
   /** Of a failed attempt: the first bytes of the body (content encoding undone), at most 2 KB. May hold content. */
   readonly excerpt?: Uint8Array
+  /** Of a failed local process: the end of its standard error, at most 64 KB. May hold content. */
+  readonly stderr?: Uint8Array
   readonly usage: Usage | null
   readonly durationMs: number
   /** From the start of the attempt to the response headers. */

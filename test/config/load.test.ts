@@ -142,6 +142,21 @@ agents: ./agents.ts
     expect((await loadConfig(raw, { env: {} })).providers.local?.credentials).toEqual([])
   })
 
+  test('a provider may be a local program, whose paths start from the configuration', async () => {
+    const command = { binary: './bin/llama-cli', args: ['--threads', '4'], modelsDir: 'models' }
+    const raw = { providers: { local: { protocol: 'llamacpp-cli', command } } }
+    const { local } = (await loadConfig(raw, { env: {}, cwd: dir })).providers
+    expect(local?.command).toEqual({
+      binary: join(dir, 'bin/llama-cli'),
+      args: ['--threads', '4'],
+      modelsDir: join(dir, 'models'),
+    })
+    expect(local).not.toHaveProperty('baseUrl')
+    const onPath = { local: { protocol: 'llamacpp-cli', command: { binary: 'llama-cli', modelsDir: '/m' } } }
+    const named = await loadConfig({ providers: onPath }, { env: {}, cwd: dir })
+    expect(named.providers.local?.command).toEqual({ binary: 'llama-cli', args: [], modelsDir: '/m' })
+  })
+
   test('a value of the environment cannot change the structure', async () => {
     const env = { PREFIX: 'a", durability: "none' }
     expect((await errorOfYaml(`redis: { prefix: "\${PREFIX}" }`, env)).message).toContain('redis.prefix')
@@ -175,11 +190,7 @@ describe('what is refused', () => {
       { providers: { p: { baseUrl: 'http://a' } } },
       'providers.p.protocol: expected',
     ],
-    [
-      'a protocol to come',
-      withProvider({ protocol: 'ollama' }),
-      'openai-chat (the only one for now), got "ollama"',
-    ],
+    ['a protocol to come', withProvider({ protocol: 'ollama' }), 'openai-chat, llamacpp-cli, got "ollama"'],
     [
       'an unknown dialect',
       withProvider({ dialect: 'azure' }),
@@ -189,6 +200,27 @@ describe('what is refused', () => {
       'a base URL that is none',
       withProvider({ baseUrl: 'localhost' }),
       'baseUrl: expected an http or https URL',
+    ],
+    ['a provider without base URL', withProvider({ baseUrl: undefined }), 'baseUrl: expected an http'],
+    [
+      'a command of a provider over HTTP',
+      withProvider({ command: { binary: 'llama-cli', modelsDir: '/models' } }),
+      'command: expected none but for protocol llamacpp-cli, got a mapping',
+    ],
+    [
+      'a local process without command',
+      { providers: { p: { protocol: 'llamacpp-cli' } } },
+      'command: expected { binary, modelsDir }, got nothing',
+    ],
+    [
+      'a local process with a base URL',
+      withProvider({ protocol: 'llamacpp-cli', command: { binary: 'llama-cli', modelsDir: '/models' } }),
+      'baseUrl: expected none for protocol llamacpp-cli',
+    ],
+    [
+      'an unknown key of a command',
+      { providers: { p: { protocol: 'llamacpp-cli', command: { binry: 'x', modelsDir: '/m' } } } },
+      'command.binry: unknown key, did you mean "binary"?',
     ],
     [
       'a base URL with a password',

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { DEFAULTS } from '../defaults.ts'
 import { Secret } from '../secret.ts'
+import { checkReach, commandSchema } from './command.ts'
 import { section } from './mappings.ts'
 import { duration, flag, httpUrl, name, oneOf, whole } from './scalars.ts'
 
@@ -37,10 +38,11 @@ const limits = section({
 
 /** One entry of `providers`. */
 export const providerSchema = section({
-  protocol: oneOf('openai-chat'),
+  protocol: oneOf('openai-chat', 'llamacpp-cli'),
   dialect: oneOf('openai', 'openrouter', 'generic').default(DEFAULTS.provider.dialect),
   enabled: flag.default(DEFAULTS.provider.enabled),
-  baseUrl: httpUrl,
+  baseUrl: httpUrl.optional(),
+  command: commandSchema.optional(),
   credentials: z
     .array(credential, { error: 'a list of { id, apiKey }' })
     .max(1, { error: 'one credential at most: changing between several does not exist yet' })
@@ -49,4 +51,4 @@ export const providerSchema = section({
   http: section({ connections: whole(1, 65_535).default(DEFAULTS.http.connections) }),
   timeouts,
   limits,
-})
+}).check(checkReach)
