@@ -21,12 +21,19 @@ export type OutputReader = {
   end(): void
 }
 
+const BACKSPACE = '\u0008'
+const TAKEN_BACK = new RegExp(`[^${BACKSPACE}]${BACKSPACE}`, 'u')
+const ESCAPE = '\u001b'
+const COLOUR = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, 'gu')
+
 /** So much of a prompt is enough to know its echo by; it is never cut so short. */
 const HEAD_CHARS = 100
 const CUT = '... (truncated)'
 const THINKING = { start: '[Start thinking]', end: '[End thinking]' } as const
 const BANNER = ['Loading model', 'Waiting for server', '▄▄', 'build ']
 const FAREWELL = ['[ Prompt: ', 'Exiting...', '[end of text]', '> EOF by user']
+/** A whole line of it. */
+const GOODBYE = /^(?:\[ Prompt: .* t\/s \]|Exiting\.\.\.|> EOF by user.*)$/
 const END_MARK = '[end of text]'
 const COMPLAINT = 'Error: '
 
@@ -36,16 +43,20 @@ export function createOutputReader(prompt: string, emit: PartSink): OutputReader
   let kind: 'text' | 'reasoning' = 'text'
   let held = ''
   let hasBegun = false
+  /** Nothing of this kind was said yet: white space before it is not part of it. */
+  let isFresh = true
   let complaint: string | undefined
 
   const say = (text: string): void => {
-    const delta = hasBegun ? text : text.trimStart()
+    const delta = isFresh ? text.trimStart() : text
     if (delta === '') return
     hasBegun = true
+    isFresh = false
     emit({ type: kind, delta })
   }
   const change = (to: typeof kind, rest: string): void => {
     kind = to
+    isFresh = true
     held = rest.trimStart()
   }
   const drain = (isOver: boolean): void => {
@@ -95,7 +106,7 @@ export function createOutputReader(prompt: string, emit: PartSink): OutputReader
 function afterPreamble(text: string, prompt: string): string | undefined {
   const head = prompt.slice(0, HEAD_CHARS)
   const start = text.trimStart()
-  if (start === '') return undefined
+  if (start === '' || start.startsWith(ESCAPE)) return undefined
   const marked = start.startsWith(`> ${head}`) ? text.length - start.length : text.indexOf(`\n> ${head}`)
   if (marked >= 0) return afterEcho(text.slice(text.indexOf(head, marked)), prompt)
   if (start.startsWith(head)) return afterEcho(start, prompt)
@@ -125,12 +136,14 @@ function holdFrom(text: string, hasBegun: boolean): number {
     return 0
   const lines = lastFrom(text, (line) => [...FAREWELL, THINKING.end].some((word) => mayBegin(line, word)))
   const mark = text.lastIndexOf('[')
-  return mark >= 0 && mayBegin(text.slice(mark).trimEnd(), END_MARK) ? Math.min(mark, lines) : lines
+  const isMark = mark >= 0 && mayBegin(text.slice(mark).trimEnd(), END_MARK)
+  const colour = text.indexOf(ESCAPE) // whole sequences are gone already
+  return Math.min(lines, isMark ? mark : lines, colour >= 0 ? colour : lines)
 }
 
 /** Where the farewell begins. */
 function farewellFrom(text: string): number {
-  const lines = lastFrom(text, (line) => FAREWELL.some((word) => line.startsWith(word)))
+  const lines = lastFrom(text, (line) => GOODBYE.test(line))
   const said = text.slice(0, lines).trimEnd()
   return said.endsWith(END_MARK) ? said.slice(0, -END_MARK.length).trimEnd().length : lines
 }
@@ -165,10 +178,7 @@ function trimmedEnd(text: string, from: number): number {
 
 /** Without colours, carriage returns and what backspaces took back. */
 function plain(text: string): string {
-  let clean = text
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals are controlled by them
-    .replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '')
-    .replaceAll('\r', '')
-  while (/[^\b]\b/.test(clean)) clean = clean.replace(/[^\b]\b/g, '')
-  return clean.replaceAll('\b', '')
+  let clean = text.replace(COLOUR, '').replaceAll('\r', '')
+  while (TAKEN_BACK.test(clean)) clean = clean.replace(TAKEN_BACK, '')
+  return clean.replaceAll(BACKSPACE, '')
 }
