@@ -132,6 +132,8 @@ function startStream(stamp: Stamp, { inputTokens = 0 }: EncodingOptions = {}): A
     return parts.flatMap(part)
   }
   const part = (said: StreamPart): readonly WireEvent[] => {
+    // A call that was cut off never becomes whole.
+    if (said.type === 'finish' && deferred.length > 0) return [...close(), ...replayed(), ...part(said)]
     if (!isDeferred(said)) return [...encode(said), ...replayed()]
     deferred.push(said)
     return replayed()
