@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { packageVersion } from '../../src/config/version.ts'
+import { PROTOCOLS } from '../../src/providers/sim/protocols/protocols.ts'
 import { folderWith, runCli } from './run-cli.ts'
 
 const COMMANDS = [
@@ -29,6 +30,11 @@ const folder = folderWith({
 })
 afterAll(() => folder[Symbol.dispose]())
 const cwd = folder.path
+
+test('the help of sim lists every protocol with its endpoints', async () => {
+  const { out } = await runCli(['sim', '--help'])
+  for (const { name, path } of PROTOCOLS) expect(out).toMatch(new RegExp(`${name} +POST .*${path}`))
+})
 
 test.concurrent.each(COMMANDS)(
   'turnkeeper %s --help explains the command with an example',
