@@ -3,7 +3,7 @@
  * when a third vendor shares it.
  */
 
-/** One vendor's way of speaking the chat completions protocol. */
+/** One vendor's way of speaking a protocol; a column that a protocol does not know has no effect there. */
 export type Dialect = {
   /** OpenAI deprecated `max_tokens`, and its reasoning models refuse it; most others know only that one. */
   readonly maxTokens: 'max_tokens' | 'max_completion_tokens'
@@ -14,6 +14,8 @@ export type Dialect = {
   readonly reasoning: 'reasoning_content' | 'reasoning_details' | null
   /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words are sent. */
   readonly jsonSchema: boolean
+  /** The header that carries the key of an OpenAI-style server. */
+  readonly keyHeader: 'authorization' | 'api-key'
 }
 
 const generic: Dialect = {
@@ -22,13 +24,14 @@ const generic: Dialect = {
   seed: 'seed',
   reasoning: null,
   jsonSchema: true,
+  keyHeader: 'authorization',
 }
 
-/** Dialects of `openai-chat`, by the name that a configuration gives. */
+/** Dialects, by the name that a configuration gives. */
 export const DIALECTS = {
   generic,
   openai: { ...generic, maxTokens: 'max_completion_tokens' },
-  azure: { ...generic, maxTokens: 'max_completion_tokens' },
+  azure: { ...generic, maxTokens: 'max_completion_tokens', keyHeader: 'api-key' },
   openrouter: { ...generic, reasoning: 'reasoning_details' },
   groq: { ...generic, maxTokens: 'max_completion_tokens' },
   // Refuses unknown fields with 422, and reports usage in a stream unasked.
