@@ -177,13 +177,13 @@ describe('what is refused', () => {
     ],
     [
       'a protocol to come',
-      withProvider({ protocol: 'ollama' }),
-      'openai-chat (the only one for now), got "ollama"',
+      withProvider({ protocol: 'llamacpp-cli' }),
+      'expected openai-chat, openai-responses, anthropic, ollama, got "llamacpp-cli"',
     ],
     [
       'an unknown dialect',
-      withProvider({ dialect: 'azure' }),
-      'expected openai, openrouter, generic, got "azure"',
+      withProvider({ dialect: 'vertex' }),
+      'xai, llamacpp, ollama, generic, got "vertex"',
     ],
     [
       'a base URL that is none',

@@ -1,4 +1,4 @@
-import { asCount, asObject, type JsonObject } from '../../narrow.ts'
+import { asCount, asObject } from '../../narrow.ts'
 import type { Usage } from '../../types.ts'
 
 /** The vendor's counts as far as they are known: `message_start` and `message_delta` each report some. */
@@ -11,13 +11,18 @@ const COUNTED = [
   'cache_creation_input_tokens',
 ] as const
 
-/** `known` after another report. Reports are running totals; zeros and absent counts take nothing back. */
+/**
+ * `known` after another report. Reports are running totals. Zeros take nothing back, unless the report counts the
+ * input anew: after a compaction the cached tokens of the first report are gone.
+ */
 export function mergeCounts(known: MessageCounts, reported: unknown): MessageCounts {
   const usage = asObject(reported)
   if (usage === undefined) return known
   const merged: Record<string, number> = { ...known }
-  for (const name of COUNTED) note(merged, name, usage[name])
-  note(merged, 'thinking_tokens', thinkingTokens(usage))
+  const isAnew = Boolean(asCount(usage.input_tokens))
+  const thinking = asObject(usage.output_tokens_details)?.thinking_tokens
+  for (const name of COUNTED) note(merged, name, { value: usage[name], isAnew })
+  note(merged, 'thinking_tokens', { value: thinking, isAnew })
   return merged
 }
 
@@ -38,11 +43,9 @@ export function countsToUsage(counts: MessageCounts): Usage | undefined {
   }
 }
 
-function note(counts: Record<string, number>, name: string, value: unknown): void {
-  const count = asCount(value)
-  if (count !== null && (count > 0 || counts[name] === undefined)) counts[name] = count
-}
+type Report = { readonly value: unknown; readonly isAnew: boolean }
 
-function thinkingTokens(usage: JsonObject): unknown {
-  return asObject(usage.output_tokens_details)?.thinking_tokens
+function note(counts: Record<string, number>, name: string, { value, isAnew }: Report): void {
+  const count = asCount(value)
+  if (count !== null && (count > 0 || isAnew || counts[name] === undefined)) counts[name] = count
 }

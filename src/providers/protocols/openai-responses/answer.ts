@@ -5,6 +5,7 @@
  * S2. A failed or cancelled response, and an `error` event, are errors; an incomplete one is an answer.
  * S3. A stream without `response.completed`, `.incomplete` or `.failed` was truncated, even with `[DONE]`
  *     (ollama#17118).
+ * S4. llama.cpp says `completed` when the tokens ran out as well; a last call that stops short tells the truth.
  */
 
 import { asObject, asText, type JsonObject } from '../../narrow.ts'
@@ -89,7 +90,7 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
   const event = asObject(json)
   if (event === undefined) return { type: 'error', body: json }
   const type = asText(event.type) ?? name
-  const key = itemKey(event)
+  const key = itemKey(state.items, event)
   switch (type) {
     case 'response.output_item.added':
       return beginItem(state.items, key, asObject(event.item))
@@ -165,13 +166,13 @@ function endAnswer(state: State, emit: PartSink): Ending {
   if (!state.isOver) return { type: 'truncated' }
   const signature = itemsToSignature([...items.reasoning.values()])
   if (signature !== undefined) emit({ type: 'reasoning', delta: '', signature })
-  const reason = finishReasonOf(state)
   const bad = items.tools.flush(state.status === 'incomplete')
-  if (bad !== undefined) {
+  if (bad !== undefined && !bad.isCut) {
     const message = `the arguments of a tool call are not JSON (${bad.unreadable})`
     return { type: 'invalid', reason: 'invalid_tool_arguments', message }
   }
   if (usage !== undefined) emit({ type: 'usage', ...usage })
+  const reason = bad === undefined ? finishReasonOf(state) : 'length'
   const rawReason = state.incomplete ?? state.status ?? null
   emit({ type: 'finish', reason, rawReason, ...(items.refusal !== '' && { refusal: items.refusal }) })
   return { type: 'complete' }

@@ -16,6 +16,8 @@ export type SaidItems = {
   readonly tools: ToolAssembler
   /** Tool calls by item, in the order in which they began. */
   readonly calls: Map<string, SaidCall>
+  /** Keys by id: some events name their item by its index, some by its id alone. */
+  readonly keys: Map<string, string>
   /** Items whose text, reasoning or refusal has been said, by `kind:item`. */
   readonly said: Set<string>
   /** The reasoning part (item and index) that was said last. */
@@ -33,6 +35,7 @@ export function createSaidItems(tools: ToolAssembler): SaidItems {
   return {
     tools,
     calls: new Map(),
+    keys: new Map(),
     said: new Set(),
     lastReasoning: undefined,
     refusal: '',
@@ -40,11 +43,13 @@ export function createSaidItems(tools: ToolAssembler): SaidItems {
   }
 }
 
-/** The name of an item among its fellows. Some servers give new ids in every event, some no index. */
-export function itemKey(event: JsonObject): string {
+/** The name of an item among its fellows: by its index, since some servers give new ids in every event. */
+export function itemKey({ keys }: SaidItems, event: JsonObject): string {
   const { output_index: index } = event
-  if (typeof index === 'number') return `#${index}`
-  return asText(event.item_id) ?? asText(asObject(event.item)?.id) ?? '#0'
+  const id = asText(event.item_id) ?? asText(asObject(event.item)?.id)
+  const key = typeof index === 'number' ? `#${index}` : ((id && keys.get(id)) ?? id ?? '#0')
+  if (id !== undefined) keys.set(id, key)
+  return key
 }
 
 /** A piece of text, reasoning or refusal; `part` tells the parts of one item's reasoning apart. */
@@ -111,16 +116,23 @@ export function finishItem(
 
 /** The final response repeats all items; only what no event had said is taken from it. */
 export function finishOutput(items: SaidItems, output: unknown, emit: PartSink): Mapped {
-  const { said, calls } = items
-  const [sawText, sawRefusal, sawReasoning] = [said.has('text'), said.has('refusal'), said.has('reasoning')]
-  const sawCalls = calls.size > 0
+  const { said, calls, reasoning } = items
+  const hadText = said.has('text') || said.has('refusal')
+  const [hadReasoning, hadReasoningItems, hadCalls] = [
+    said.has('reasoning'),
+    reasoning.size > 0,
+    calls.size > 0,
+  ]
   for (const [index, value] of asArray(output).entries()) {
     const item = asObject(value)
     const key = `#${index}`
     const type = item?.type
-    if (type === 'message' && (sawText || sawRefusal)) continue
-    if (type === 'reasoning' && (sawReasoning || items.reasoning.size > index)) continue
-    if ((type === 'function_call' || type === 'custom_tool_call') && sawCalls) continue
+    if (type === 'reasoning') {
+      if (!hadReasoningItems && item) reasoning.set(key, item)
+      if (hadReasoning || hadReasoningItems) continue
+    }
+    if (type === 'message' && hadText) continue
+    if ((type === 'function_call' || type === 'custom_tool_call') && hadCalls) continue
     const mapped = finishItem(items, { key, item }, emit)
     if (mapped !== undefined) return mapped
   }
