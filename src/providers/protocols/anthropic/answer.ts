@@ -79,7 +79,7 @@ type NamedEvent = { readonly json: unknown; readonly name: string | undefined }
 function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Mapped {
   const event = asObject(json)
   if (event === undefined || isError(event, name)) return { type: 'error', body: json }
-  switch (event.type) {
+  switch (asText(event.type) ?? name) {
     case 'message_start':
       return startMessage(state, asObject(event.message), emit)
     case 'content_block_start':

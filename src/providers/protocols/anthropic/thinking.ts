@@ -6,7 +6,7 @@
  * came with, anything more (several blocks, redacted ones) as the JSON of all blocks.
  */
 
-import { asArray, asObject, asText, parseJson } from '../../narrow.ts'
+import { asArray, asObject, asText, type JsonObject, parseJson } from '../../narrow.ts'
 import type { Reasoning } from '../../types.ts'
 
 export type ThinkingBlock =
@@ -27,7 +27,7 @@ export function reasoningToBlocks({ text, signature }: Reasoning): readonly unkn
   const packed = parseJson(signature)?.value
   // The text may be empty: some models sign what they do not show.
   if (packed === undefined) return [{ type: 'thinking', thinking: text, signature }]
-  return asArray(packed).filter(isThinkingBlock)
+  return asArray(packed).filter(isSigned)
 }
 
 /** The reasoning that `blocks` of a request stand for; undefined if there are none. */
@@ -38,8 +38,21 @@ export function blocksToReasoning(blocks: readonly ThinkingBlock[]): Reasoning |
   return { text, ...(signature !== undefined && { signature }) }
 }
 
-function isThinkingBlock(value: unknown): boolean {
-  const block = asObject(value)
-  if (block?.type === 'redacted_thinking') return asText(block.data) !== undefined
-  return block?.type === 'thinking' && asText(block.signature) !== undefined
+/** A thinking block of a request; undefined for every other block. */
+export function toThinkingBlock(block: JsonObject | undefined): ThinkingBlock | undefined {
+  if (block?.type === 'redacted_thinking') {
+    const data = asText(block.data)
+    return data === undefined ? undefined : { type: 'redacted_thinking', data }
+  }
+  if (block?.type !== 'thinking') return undefined
+  return {
+    type: 'thinking',
+    thinking: asText(block.thinking) ?? '',
+    signature: asText(block.signature) ?? '',
+  }
+}
+
+function isSigned(value: unknown): boolean {
+  const block = toThinkingBlock(asObject(value))
+  return block?.type === 'redacted_thinking' || Boolean(block?.signature)
 }

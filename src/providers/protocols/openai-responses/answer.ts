@@ -100,6 +100,7 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
     case 'response.custom_tool_call_input.delta':
       return growCall(state.items, key, asText(event.delta))
     case 'response.completed':
+    case 'response.done':
     case 'response.incomplete':
     case 'response.failed':
     case 'response.cancelled':
