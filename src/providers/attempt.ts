@@ -145,7 +145,8 @@ function attempt(
       }
       pass(part)
     }
-    const newId = (): string => `call_${randomUUID()}`
+    // At most 40 signs: OpenAI refuses longer ids when they come back.
+    const newId = (): string => `call_${randomUUID().replaceAll('-', '')}`
     const mapper = protocol.createMapper(onPart, { toolArgumentBytes: limits.toolArgumentBytes, newId })
 
     const plain: ByteSink = {

@@ -253,6 +253,32 @@ test('Azure reads the key in a header of its own, Anthropic too; the others as a
   expect(PROTOCOLS.anthropic.headers).toEqual({ 'anthropic-version': '2023-06-01' })
 })
 
+describe('ids of tool calls that crossed vendors', () => {
+  const turn = (id: string): readonly Message[] => [
+    { role: 'assistant', content: '', toolCalls: [{ id, name: 'f', input: {} }] },
+    { role: 'tool', toolCallId: id, name: 'f', content: 'ok' },
+  ]
+  const idsOf = (body: JsonObject): string[] =>
+    [...JSON.stringify(body).matchAll(/"(?:id|call_id|tool_call_id|tool_use_id)":"([^"]+)"/g)].map(
+      ([, id]) => id as string,
+    )
+  const asking = [...turn('call_1'), ...turn('call_1'), ...turn('functions.f:0'), ...turn('x'.repeat(80))]
+
+  test.each([
+    ['openai-chat', 'generic', /^.{1,40}$/],
+    ['openai-chat', 'mistral', /^[a-zA-Z0-9]{9}$/],
+    ['openai-responses', 'openai', /^.{1,64}$/],
+    ['anthropic', 'generic', /^[a-zA-Z0-9_-]{1,64}$/],
+  ] as const)('are such as %s (%s) accepts, once each, with their results', (name, dialect, accepted) => {
+    const context = { model: 'm', stream: false, dialect: DIALECTS[dialect] }
+    const ids = idsOf(PROTOCOLS[name].buildRequest({ messages: asking }, context) as JsonObject)
+    expect(ids).toHaveLength(8)
+    expect(ids.every((id) => accepted.test(id))).toBe(true)
+    expect(new Set(ids).size).toBe(4)
+    for (let at = 0; at < ids.length; at += 2) expect(ids[at]).toBe(ids[at + 1])
+  })
+})
+
 describe('from the wire', () => {
   test('a messages request comes back as it was, images in tool results included', () => {
     const neutral = messagesToNeutral(build('anthropic', request))

@@ -3,6 +3,8 @@
  * when a third vendor shares it.
  */
 
+import type { ToolIdRule } from './neutral/tool-ids.ts'
+
 /** One vendor's way of speaking a protocol; a column that a protocol does not know has no effect there. */
 export type Dialect = {
   /** OpenAI deprecated `max_tokens`, and its reasoning models refuse it; most others know only that one. */
@@ -16,6 +18,8 @@ export type Dialect = {
   readonly jsonSchema: boolean
   /** The header that carries the key of an OpenAI-style server. */
   readonly keyHeader: 'authorization' | 'api-key'
+  /** The ids of tool calls that an OpenAI-style server accepts. */
+  readonly toolIds: ToolIdRule
 }
 
 const generic: Dialect = {
@@ -25,6 +29,8 @@ const generic: Dialect = {
   reasoning: null,
   jsonSchema: true,
   keyHeader: 'authorization',
+  // OpenAI refuses longer ones.
+  toolIds: { accepted: /^.{1,40}$/s, digits: 32 },
 }
 
 /** Dialects, by the name that a configuration gives. */
@@ -34,8 +40,13 @@ export const DIALECTS = {
   azure: { ...generic, maxTokens: 'max_completion_tokens', keyHeader: 'api-key' },
   openrouter: { ...generic, reasoning: 'reasoning_details' },
   groq: { ...generic, maxTokens: 'max_completion_tokens' },
-  // Refuses unknown fields with 422, and reports usage in a stream unasked.
-  mistral: { ...generic, streamOptions: false, seed: 'random_seed' },
+  // Refuses unknown fields and longer ids of calls with 422, and reports usage in a stream unasked.
+  mistral: {
+    ...generic,
+    streamOptions: false,
+    seed: 'random_seed',
+    toolIds: { accepted: /^[a-zA-Z0-9]{9}$/, digits: 9 },
+  },
   // https://api-docs.deepseek.com/guides/thinking_mode#tool-calls: a tool loop must send reasoning back.
   deepseek: { ...generic, reasoning: 'reasoning_content', jsonSchema: false },
   xai: { ...generic, maxTokens: 'max_completion_tokens' },

@@ -11,10 +11,12 @@ import type {
 } from '../../types.ts'
 import { contentParts, imageSource, textOf } from '../neutral/images.ts'
 import { jsonInWords, type SchemaSupport } from '../neutral/json-words.ts'
+import { type ToolIdRule, withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { reasoningToBlocks } from './thinking.ts'
 
 const DEFAULT_MAX_TOKENS = 4096
+const TOOL_IDS: ToolIdRule = { accepted: /^[a-zA-Z0-9_-]{1,64}$/, digits: 32 }
 
 /** The request body; fields that were not asked for are left out, `max_tokens` is always there. */
 export function buildMessagesRequest(request: ModelRequest, context: RequestContext): unknown {
@@ -24,7 +26,7 @@ export function buildMessagesRequest(request: ModelRequest, context: RequestCont
   return {
     model,
     ...(system !== '' && { system }),
-    messages: toTurns(messages),
+    messages: toTurns(withAcceptedIds(messages, TOOL_IDS)),
     stream,
     ...toParameters(parameters),
     ...(tools !== undefined && tools.length > 0 && toToolFields(tools, toolChoice, parameters)),

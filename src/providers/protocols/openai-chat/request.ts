@@ -13,6 +13,7 @@ import type {
 import type { Dialect } from '../dialects.ts'
 import { imagesAfterResults, imageUrl } from '../neutral/images.ts'
 import { jsonInWords } from '../neutral/json-words.ts'
+import { withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { signatureToDetails } from './reasoning-details.ts'
 
@@ -25,7 +26,9 @@ export function buildChatRequest(request: ModelRequest, context: RequestContext)
   return {
     model,
     messages: [
-      ...imagesAfterResults(messages).map((message) => toChatMessage(message, dialect)),
+      ...imagesAfterResults(withAcceptedIds(messages, dialect.toolIds)).map((message) =>
+        toChatMessage(message, dialect),
+      ),
       ...schemaInWords(responseFormat, dialect),
     ],
     stream,

@@ -12,6 +12,7 @@ import type {
 } from '../../types.ts'
 import { imageUrl } from '../neutral/images.ts'
 import { jsonInWords } from '../neutral/json-words.ts'
+import { withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { signatureToItems } from './reasoning-items.ts'
 
@@ -27,7 +28,10 @@ export function buildResponsesRequest(request: ModelRequest, context: RequestCon
   const words = dialect.jsonSchema ? undefined : jsonInWords(responseFormat)
   return {
     model,
-    input: [...toInput(messages), ...(words === undefined ? [] : [{ role: 'system', content: words }])],
+    input: [
+      ...toInput(withAcceptedIds(messages, dialect.toolIds)),
+      ...(words === undefined ? [] : [{ role: 'system', content: words }]),
+    ],
     stream,
     // Nothing is kept upstream, so what reasoning the next step needs has to come to us.
     store: false,
