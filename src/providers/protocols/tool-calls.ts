@@ -29,6 +29,8 @@ export type ToolAssembler = {
   readonly started: boolean
   /** False when the arguments outgrew the limit. */
   add(piece: ToolPiece): boolean
+  /** Forgets the calls so far: they were answered elsewhere. Later ones get indexes of their own. */
+  drop(): void
   /** Emits every call, or names the first one that cannot be read; `cutOff` leaves those out instead. */
   flush(cutOff: boolean): UnreadableCall | undefined
 }
@@ -52,6 +54,7 @@ type Call = {
   readonly freeForm: boolean
   name: string
   text: string
+  isDropped: boolean
 }
 
 /** An assembler that emits `tool_call_delta` at once and `tool_call` when flushed. */
@@ -68,13 +71,14 @@ export function createToolAssembler(emit: PartSink, options: ToolAssemblerOption
       freeForm,
       name: '',
       text: '',
+      isDropped: false,
     })
     return calls.length - 1
   }
 
   return {
     get started() {
-      return calls.length > 0
+      return calls.some(({ isDropped }) => !isDropped)
     },
     add(piece) {
       const found = findCall(calls, piece)
@@ -92,8 +96,12 @@ export function createToolAssembler(emit: PartSink, options: ToolAssemblerOption
       })
       return call.text.length <= maxBytes
     },
+    drop() {
+      for (const call of calls) call.isDropped = true
+    },
     flush(cutOff) {
       for (const [index, call] of calls.entries()) {
+        if (call.isDropped) continue
         const { id, name, text } = call
         const isLast = index === calls.length - 1
         if (cutOff && isLast && text.trim() === '') break

@@ -77,7 +77,7 @@ test('an incomplete response is an answer that says why', () => {
   expect(answer.rawFinishReason).toBe('max_output_tokens')
 })
 
-test('S4: a last call that stops short in a completed response shows that the tokens ran out', () => {
+test('S5: a last call that stops short in a completed response shows that the tokens ran out', () => {
   const { answer } = map([completed([call('a', '{"x":1}'), call('b', '{"x": "un')])])
   expect(answer).toMatchObject({ finishReason: 'length', rawFinishReason: 'completed' })
   expect(answer.toolCalls.map(({ id }) => id)).toEqual(['a'])
@@ -100,6 +100,20 @@ test('S3: a stream without its last event was truncated, even with an end marker
   const delta = { type: 'response.output_text.delta', item_id: 'm', delta: 'Hel' }
   expect(map([delta]).ending).toEqual({ type: 'truncated' })
   expect(map([delta], { marked: true }).ending).toEqual({ type: 'truncated' })
+})
+
+test('S4: of several responses in one stream the last one is the answer', () => {
+  const created = { type: 'response.created', response: { id: 'r', model: 'gpt' } }
+  const first = [created, completed([call('a', '{"x":1}')], { usage: { input_tokens: 1, output_tokens: 1 } })]
+  const last = completed([message(said('570'))], { usage: { input_tokens: 9, output_tokens: 2 } })
+  const { answer } = map([...first, created, last])
+  expect(answer).toMatchObject({
+    text: '570',
+    toolCalls: [],
+    finishReason: 'stop',
+    usage: { inputTokens: 9 },
+  })
+  expect(map([...first, created]).ending).toEqual({ type: 'truncated' })
 })
 
 test('a refusal is not text', () => {

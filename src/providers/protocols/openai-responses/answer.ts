@@ -5,7 +5,9 @@
  * S2. A failed or cancelled response, and an `error` event, are errors; an incomplete one is an answer.
  * S3. A stream without `response.completed`, `.incomplete` or `.failed` was truncated, even with `[DONE]`
  *     (ollama#17118).
- * S4. llama.cpp says `completed` when the tokens ran out as well; a last call that stops short tells the truth.
+ * S4. Of several responses in one stream (a proxy that runs its own tools) the last one is the answer, so the
+ *     end of the stream is waited for.
+ * S5. llama.cpp says `completed` when the tokens ran out as well; a last call that stops short tells the truth.
  */
 
 import { asObject, asText, type JsonObject } from '../../narrow.ts'
@@ -20,6 +22,7 @@ import {
   finishOutput,
   growCall,
   itemKey,
+  restartItems,
   type SaidItems,
   sayDelta,
 } from './items.ts'
@@ -92,6 +95,9 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
   const type = asText(event.type) ?? name
   const key = itemKey(state.items, event)
   switch (type) {
+    case 'response.created':
+      if (state.isOver) restart(state)
+      return mapOther(state, { type, key, event }, emit)
     case 'response.output_item.added':
       return beginItem(state.items, key, asObject(event.item))
     case 'response.output_item.done':
@@ -110,6 +116,13 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
     default:
       return mapOther(state, { type, key, event }, emit)
   }
+}
+
+function restart(state: State): void {
+  state.isOver = false
+  state.model = state.responseId = null
+  state.usage = undefined
+  restartItems(state.items)
 }
 
 type OtherEvent = { readonly type: string | undefined; readonly key: string; readonly event: JsonObject }
@@ -148,8 +161,7 @@ function endResponse(state: State, { response, type }: WholeResponse, emit: Part
   const hasFailed = state.status === 'failed' || state.status === 'cancelled'
   if (hasFailed || response.error != null) return { type: 'error', body: errorOf(response) }
   state.isOver = true
-  // A whole body is ended by its framing.
-  return mapped ?? (type === undefined ? undefined : { type: 'done' })
+  return mapped
 }
 
 function errorOf({ error, status }: JsonObject): unknown {

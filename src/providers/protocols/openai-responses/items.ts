@@ -25,6 +25,8 @@ export type SaidItems = {
   refusal: string
   /** Reasoning items whole, as the next request may need them. */
   readonly reasoning: Map<string, JsonObject>
+  /** Index of the next call; never used twice. */
+  nextIndex: number
 }
 
 type SaidCall = { readonly index: number; readonly freeForm: boolean; sawText: boolean }
@@ -40,7 +42,16 @@ export function createSaidItems(tools: ToolAssembler): SaidItems {
     lastReasoning: undefined,
     refusal: '',
     reasoning: new Map(),
+    nextIndex: 0,
   }
+}
+
+/** Another response begins in the same stream: the calls of the one before were answered upstream. */
+export function restartItems(items: SaidItems): void {
+  for (const known of [items.calls, items.keys, items.said, items.reasoning]) known.clear()
+  items.lastReasoning = undefined
+  items.refusal = ''
+  items.tools.drop()
 }
 
 /** The name of an item among its fellows: by its index, since some servers give new ids in every event. */
@@ -77,7 +88,7 @@ export function beginItem(items: SaidItems, key: string, item: JsonObject | unde
   const isCustom = item?.type === 'custom_tool_call'
   if (item?.type !== 'function_call' && !isCustom) return undefined
   if (items.calls.has(key)) return undefined
-  items.calls.set(key, { index: items.calls.size, freeForm: isCustom, sawText: false })
+  items.calls.set(key, { index: items.nextIndex++, freeForm: isCustom, sawText: false })
   return addToCall(items, key, { id: asText(item.call_id), name: asText(item.name), text: '' })
 }
 
