@@ -37,8 +37,18 @@ export type RedisConfig = {
 
 export type ProviderConfig = {
   readonly name: string
-  readonly protocol: 'openai-chat' | 'llamacpp-cli'
-  readonly dialect: 'openai' | 'openrouter' | 'generic'
+  readonly protocol: 'openai-chat' | 'openai-responses' | 'anthropic' | 'ollama' | 'llamacpp-cli'
+  readonly dialect:
+    | 'openai'
+    | 'openrouter'
+    | 'azure'
+    | 'groq'
+    | 'mistral'
+    | 'deepseek'
+    | 'xai'
+    | 'llamacpp'
+    | 'ollama'
+    | 'generic'
   readonly enabled: boolean
   /** As the vendor's own SDK takes it; without a slash at the end. Absent for `llamacpp-cli` alone. */
   readonly baseUrl?: string

@@ -145,7 +145,8 @@ function attempt(
       }
       pass(part)
     }
-    const newId = (): string => `call_${randomUUID()}`
+    // At most 40 signs: OpenAI refuses longer ids when they come back.
+    const newId = (): string => `call_${randomUUID().replaceAll('-', '')}`
     const mapper = protocol.createMapper(onPart, { toolArgumentBytes: limits.toolArgumentBytes, newId })
 
     const plain: ByteSink = {
@@ -203,7 +204,9 @@ type BuiltRequest = { readonly http: HttpRequest; readonly excerpt: ExcerptOptio
 function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOptions): BuiltRequest {
   const { protocol, dialect, model, url, headers } = target
   const { apiKey = target.apiKey, stream = target.stream } = options
-  const body = JSON.stringify(protocol.buildRequest(request, { model, stream, dialect }))
+  const body = JSON.stringify(
+    protocol.buildRequest(request, { model, stream, dialect, endpoint: url.pathname }),
+  )
   return {
     http: {
       url,
@@ -212,7 +215,8 @@ function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOp
         'accept-encoding': 'identity',
         'content-type': 'application/json; charset=utf-8',
         'user-agent': 'turnkeeper',
-        ...(apiKey !== undefined && protocol.authHeaders(apiKey)),
+        ...protocol.headers,
+        ...(apiKey !== undefined && protocol.authHeaders(apiKey, dialect)),
         ...headers,
       },
       body,

@@ -1,15 +1,21 @@
 // The adapter of the acceptance runner: the public API, and nothing parsed here.
 import { createProvider } from '../../src/index.ts'
 
-const PROTOCOLS = { 'chat.completions': 'openai-chat' }
+const CHAT_ENDPOINTS = {
+  'chat.completions': { protocol: 'openai-chat' },
+  responses: { protocol: 'openai-responses' },
+  messages: { protocol: 'anthropic' },
+  'ollama.chat': { protocol: 'ollama' },
+  'ollama.generate': { protocol: 'ollama', endpoint: '/api/generate' },
+}
 
 export function supports({ endpoint }) {
-  return endpoint in PROTOCOLS
+  return endpoint in CHAT_ENDPOINTS
 }
 
 export async function run({ endpoint, stream, baseUrl, request, timeoutMs }) {
   await using upstream = createProvider({
-    protocol: PROTOCOLS[endpoint],
+    ...CHAT_ENDPOINTS[endpoint],
     baseUrl,
     apiKey: 'test-key',
     model: request.model,

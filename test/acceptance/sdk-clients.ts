@@ -1,3 +1,4 @@
+import type { ProtocolName } from '../../src/providers/protocols/protocol.ts'
 /** The vendors' SDKs under one roof: a neutral request in, what the SDK made of the answer out. */
 
 import Anthropic from '@anthropic-ai/sdk'
@@ -16,7 +17,7 @@ export type Facts = {
 }
 
 /** How we reach the same endpoint. */
-export type Ours = { readonly protocol: string; readonly path: string }
+export type Ours = { readonly protocol: ProtocolName; readonly path: string }
 
 export type Client = {
   readonly ours: Ours

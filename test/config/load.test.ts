@@ -190,11 +190,15 @@ describe('what is refused', () => {
       { providers: { p: { baseUrl: 'http://a' } } },
       'providers.p.protocol: expected',
     ],
-    ['a protocol to come', withProvider({ protocol: 'ollama' }), 'openai-chat, llamacpp-cli, got "ollama"'],
+    [
+      'a protocol that does not exist',
+      withProvider({ protocol: 'gemini' }),
+      'expected openai-chat, openai-responses, anthropic, ollama, llamacpp-cli, got "gemini"',
+    ],
     [
       'an unknown dialect',
-      withProvider({ dialect: 'azure' }),
-      'expected openai, openrouter, generic, got "azure"',
+      withProvider({ dialect: 'vertex' }),
+      'xai, llamacpp, ollama, generic, got "vertex"',
     ],
     [
       'a base URL that is none',

@@ -17,8 +17,11 @@ export function seeded(name: string): Seeded {
 }
 
 /** `text` as UTF-8, in pieces of 1 to `max` bytes. */
-export function rechunk(text: string, { random }: Seeded, max = 24): Uint8Array[] {
-  const bytes = Buffer.from(text)
+export function rechunk(text: string, source: Seeded, max = 24): Uint8Array[] {
+  return rechunkBytes(Buffer.from(text), source, max)
+}
+
+export function rechunkBytes(bytes: Uint8Array, { random }: Seeded, max = 24): Uint8Array[] {
   const chunks: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
     const size = 1 + Math.floor(random() * max)

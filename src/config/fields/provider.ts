@@ -38,8 +38,19 @@ const limits = section({
 
 /** One entry of `providers`. */
 export const providerSchema = section({
-  protocol: oneOf('openai-chat', 'llamacpp-cli'),
-  dialect: oneOf('openai', 'openrouter', 'generic').default(DEFAULTS.provider.dialect),
+  protocol: oneOf('openai-chat', 'openai-responses', 'anthropic', 'ollama', 'llamacpp-cli'),
+  dialect: oneOf(
+    'openai',
+    'openrouter',
+    'azure',
+    'groq',
+    'mistral',
+    'deepseek',
+    'xai',
+    'llamacpp',
+    'ollama',
+    'generic',
+  ).default(DEFAULTS.provider.dialect),
   enabled: flag.default(DEFAULTS.provider.enabled),
   baseUrl: httpUrl.optional(),
   command: commandSchema.optional(),

@@ -3,7 +3,9 @@
  * when a third vendor shares it.
  */
 
-/** One vendor's way of speaking the chat completions protocol. */
+import type { ToolIdRule } from './neutral/tool-ids.ts'
+
+/** One vendor's way of speaking a protocol; a column that a protocol does not know has no effect there. */
 export type Dialect = {
   /** OpenAI deprecated `max_tokens`, and its reasoning models refuse it; most others know only that one. */
   readonly maxTokens: 'max_tokens' | 'max_completion_tokens'
@@ -14,6 +16,10 @@ export type Dialect = {
   readonly reasoning: 'reasoning_content' | 'reasoning_details' | null
   /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words are sent. */
   readonly jsonSchema: boolean
+  /** The header that carries the key of an OpenAI-style server. */
+  readonly keyHeader: 'authorization' | 'api-key'
+  /** The ids of tool calls that an OpenAI-style server accepts. */
+  readonly toolIds: ToolIdRule
 }
 
 const generic: Dialect = {
@@ -22,17 +28,25 @@ const generic: Dialect = {
   seed: 'seed',
   reasoning: null,
   jsonSchema: true,
+  keyHeader: 'authorization',
+  // OpenAI refuses longer ones.
+  toolIds: { accepted: /^.{1,40}$/s, digits: 32 },
 }
 
-/** Dialects of `openai-chat`, by the name that a configuration gives. */
+/** Dialects, by the name that a configuration gives. */
 export const DIALECTS = {
   generic,
   openai: { ...generic, maxTokens: 'max_completion_tokens' },
-  azure: { ...generic, maxTokens: 'max_completion_tokens' },
+  azure: { ...generic, maxTokens: 'max_completion_tokens', keyHeader: 'api-key' },
   openrouter: { ...generic, reasoning: 'reasoning_details' },
   groq: { ...generic, maxTokens: 'max_completion_tokens' },
-  // Refuses unknown fields with 422, and reports usage in a stream unasked.
-  mistral: { ...generic, streamOptions: false, seed: 'random_seed' },
+  // Refuses unknown fields and longer ids of calls with 422, and reports usage in a stream unasked.
+  mistral: {
+    ...generic,
+    streamOptions: false,
+    seed: 'random_seed',
+    toolIds: { accepted: /^[a-zA-Z0-9]{9}$/, digits: 9 },
+  },
   // https://api-docs.deepseek.com/guides/thinking_mode#tool-calls: a tool loop must send reasoning back.
   deepseek: { ...generic, reasoning: 'reasoning_content', jsonSchema: false },
   xai: { ...generic, maxTokens: 'max_completion_tokens' },

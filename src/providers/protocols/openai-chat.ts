@@ -1,3 +1,4 @@
+import type { Dialect } from './dialects.ts'
 import { createAnswerMapper } from './openai-chat/answer.ts'
 import { buildChatRequest } from './openai-chat/request.ts'
 import type { Protocol } from './protocol.ts'
@@ -8,6 +9,11 @@ export const openaiChat: Protocol = {
   path: '/chat/completions',
   framing: 'sse',
   buildRequest: buildChatRequest,
-  authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),
+  authHeaders: openaiAuth,
   createMapper: createAnswerMapper,
+}
+
+/** The key where the vendor reads it. */
+export function openaiAuth(apiKey: string, { keyHeader }: Dialect): Readonly<Record<string, string>> {
+  return { [keyHeader]: keyHeader === 'authorization' ? `Bearer ${apiKey}` : apiKey }
 }

@@ -8,13 +8,15 @@ import type { Reason } from '../../errors.ts'
 import type { ModelRequest, PartSink } from '../types.ts'
 import type { Dialect } from './dialects.ts'
 
-export type ProtocolName = 'openai-chat'
+export type ProtocolName = 'openai-chat' | 'openai-responses' | 'anthropic' | 'ollama'
 
 export type RequestContext = {
   /** The model as the upstream names it. */
   readonly model: string
   readonly stream: boolean
   readonly dialect: Dialect
+  /** Path of the request; protocols with several endpoints choose by it. Default: the protocol's own path. */
+  readonly endpoint?: string
 }
 
 export type MapperContext = {
@@ -64,7 +66,9 @@ export type Protocol = {
   readonly framing: 'sse' | 'ndjson'
   /** Throws TurnkeeperError (`bad_request/…`) where the request cannot be said in this protocol. */
   buildRequest(request: ModelRequest, context: RequestContext): unknown
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Headers that carry the credential. */
-  authHeaders(apiKey: string): Readonly<Record<string, string>>
+  authHeaders(apiKey: string, dialect: Dialect): Readonly<Record<string, string>>
   createMapper(emit: PartSink, context: MapperContext): AnswerMapper
 }

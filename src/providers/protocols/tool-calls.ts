@@ -4,7 +4,8 @@
  * T1. Pieces of two calls are never merged: a new id with a name, or a name after complete arguments, starts a
  *     new call even under a used index.
  * T2. A piece without index, id or name belongs to the call of its position, else to the last one.
- * T3. No call with unreadable arguments comes out.
+ * T3. No call with unreadable arguments comes out, and none whose arguments the token limit may have cut before
+ *     their first character.
  */
 
 import { parseJson } from '../narrow.ts'
@@ -28,8 +29,16 @@ export type ToolAssembler = {
   readonly started: boolean
   /** False when the arguments outgrew the limit. */
   add(piece: ToolPiece): boolean
+  /** Forgets the calls so far: they were answered elsewhere. Later ones get indexes of their own. */
+  drop(): void
   /** Emits every call, or names the first one that cannot be read; `cutOff` leaves those out instead. */
-  flush(cutOff: boolean): { readonly unreadable: string } | undefined
+  flush(cutOff: boolean): UnreadableCall | undefined
+}
+
+export type UnreadableCall = {
+  readonly unreadable: string
+  /** It is the last call, and its arguments stop short: the tokens ran out, whatever the upstream says. */
+  readonly isCut: boolean
 }
 
 export type ToolAssemblerOptions = {
@@ -45,6 +54,7 @@ type Call = {
   readonly freeForm: boolean
   name: string
   text: string
+  isDropped: boolean
 }
 
 /** An assembler that emits `tool_call_delta` at once and `tool_call` when flushed. */
@@ -61,13 +71,14 @@ export function createToolAssembler(emit: PartSink, options: ToolAssemblerOption
       freeForm,
       name: '',
       text: '',
+      isDropped: false,
     })
     return calls.length - 1
   }
 
   return {
     get started() {
-      return calls.length > 0
+      return calls.some(({ isDropped }) => !isDropped)
     },
     add(piece) {
       const found = findCall(calls, piece)
@@ -85,12 +96,21 @@ export function createToolAssembler(emit: PartSink, options: ToolAssemblerOption
       })
       return call.text.length <= maxBytes
     },
+    drop() {
+      for (const call of calls) call.isDropped = true
+    },
     flush(cutOff) {
       for (const [index, call] of calls.entries()) {
-        const { id, name } = call
+        if (call.isDropped) continue
+        const { id, name, text } = call
+        const isLast = index === calls.length - 1
+        if (cutOff && isLast && text.trim() === '') break
         const input = name === '' ? undefined : readInput(call)
         if (input) emit({ type: 'tool_call', index, id, name, input: input.value })
-        else if (!cutOff) return { unreadable: name === '' ? 'a call without a name' : name }
+        else if (!cutOff) {
+          const isCut = isLast && stopsShort(text)
+          return { unreadable: name === '' ? 'a call without a name' : name, isCut }
+        }
       }
       return undefined
     },
@@ -131,4 +151,12 @@ function readInput({ text, freeForm }: Call): { readonly value: unknown } | unde
   if (freeForm) return { value: text }
   const trimmed = text.trim()
   return trimmed === '' || trimmed === 'null' ? { value: {} } : parseJson(text)
+}
+
+/** Whether `text` ends inside a string, an object or a list. */
+function stopsShort(text: string): boolean {
+  const outside = text.replace(/"(?:[^"\\]|\\.)*"/gs, '')
+  const opened = outside.match(/[{[]/g)?.length ?? 0
+  const closed = outside.match(/[}\]]/g)?.length ?? 0
+  return outside.includes('"') || opened > closed
 }

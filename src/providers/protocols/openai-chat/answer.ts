@@ -136,7 +136,11 @@ function mapDelta(state: State, delta: JsonObject, emit: PartSink): boolean {
   state.refusal += refusal
   const calls = delta.tool_calls
   const list = Array.isArray(calls) ? calls : calls ? [calls] : []
-  const pieces = list.map((call, position) => toPiece(call, position, list.length))
+  const pieces = list.map((call, position) => {
+    const piece = toPiece(call, position, list.length)
+    // A whole message holds whole calls: each entry is one, whatever ids they share.
+    return piece && state.isWhole ? { ...piece, index: position } : piece
+  })
   const legacy = legacyPiece(delta.function_call)
   return [...pieces, legacy].every((piece) => piece === undefined || state.tools.add(piece))
 }

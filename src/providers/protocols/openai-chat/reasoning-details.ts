@@ -26,8 +26,13 @@ export function detailsToSignature(details: readonly JsonObject[]): string | und
 
 /** The details that `detailsToSignature` packed; undefined for the signature of another vendor. */
 export function signatureToDetails(signature: string): readonly unknown[] | undefined {
-  const parsed = parseJson(signature)?.value
-  return Array.isArray(parsed) ? parsed : undefined
+  const details = asArray(parseJson(signature)?.value)
+  const isOurs = details.length > 0 && details.every((detail) => isReasoningType(asObject(detail)?.type))
+  return isOurs ? details : undefined
+}
+
+function isReasoningType(type: unknown): boolean {
+  return typeof type === 'string' && type.startsWith('reasoning.')
 }
 
 function mergePiece(known: readonly JsonObject[], piece: JsonObject): readonly JsonObject[] {

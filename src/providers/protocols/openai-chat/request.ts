@@ -11,6 +11,9 @@ import type {
   ToolSpec,
 } from '../../types.ts'
 import type { Dialect } from '../dialects.ts'
+import { imagesAfterResults, imageUrl } from '../neutral/images.ts'
+import { jsonInWords } from '../neutral/json-words.ts'
+import { withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { signatureToDetails } from './reasoning-details.ts'
 
@@ -23,7 +26,9 @@ export function buildChatRequest(request: ModelRequest, context: RequestContext)
   return {
     model,
     messages: [
-      ...messages.map((message) => toChatMessage(message, dialect)),
+      ...imagesAfterResults(withAcceptedIds(messages, dialect.toolIds)).map((message) =>
+        toChatMessage(message, dialect),
+      ),
       ...schemaInWords(responseFormat, dialect),
     ],
     stream,
@@ -71,8 +76,7 @@ function toToolChoice(choice: ToolChoice): unknown {
 /** Where the vendor knows no `json_schema`, the model is told it, and `json_object` keeps the answer to JSON. */
 function schemaInWords(format: ResponseFormat | undefined, dialect: Dialect): readonly object[] {
   if (format?.type !== 'json_schema' || dialect.jsonSchema) return []
-  const content = `Answer only with JSON that matches this JSON Schema:\n${JSON.stringify(format.schema)}`
-  return [{ role: 'system', content }]
+  return [{ role: 'system', content: jsonInWords(format) }]
 }
 
 function toResponseFormat(format: ResponseFormat, dialect: Dialect): Record<string, unknown> {
@@ -127,6 +131,5 @@ function toContent(content: string | readonly ContentPart[]): unknown {
 
 function toContentPart(part: ContentPart): unknown {
   if (part.type === 'text') return { type: 'text', text: part.text }
-  const url = 'url' in part ? part.url : `data:${part.mediaType};base64,${part.data}`
-  return { type: 'image_url', image_url: { url } }
+  return { type: 'image_url', image_url: { url: imageUrl(part) } }
 }
