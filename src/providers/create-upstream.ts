@@ -1,5 +1,6 @@
 import { TurnkeeperError } from '../errors.ts'
 import { noTelemetry } from '../telemetry/none.ts'
+import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { runAttempt, type Target } from './attempt.ts'
 import { createHttpClient, type HttpClient } from './http.ts'
@@ -8,6 +9,7 @@ import { createLlamaUpstream } from './llamacpp-cli/upstream.ts'
 import { DIALECTS, type DialectName } from './protocols/dialects.ts'
 import type { ProtocolName } from './protocols/protocol.ts'
 import { PROTOCOLS } from './protocols/registry.ts'
+import type { EvidenceOptions } from './recorder/evidence.ts'
 import type { Limits, Timeouts } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -37,6 +39,10 @@ export type UpstreamOptions = {
   /** Shared connections; closed by who made them. Default: a client of its own that is never closed. */
   readonly http?: HttpClient
   readonly telemetry?: Telemetry
+  /** Of what is quoted in errors. Default: one that knows the key. */
+  readonly redactor?: Redactor
+  /** How much of each exchange is kept for a recorder. Default: nothing. */
+  readonly evidence?: EvidenceOptions
 }
 
 /** 10 s to connect, 60 s to the headers and between contents, 30 s of silence, 10 min in all. */
@@ -98,6 +104,8 @@ function toTarget(options: UpstreamOptions): Target {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     http: options.http ?? createHttpClient({ connectMs: timeouts.connectMs }),
     telemetry,
+    redactor: options.redactor ?? createRedactor(apiKey === undefined ? [] : [apiKey]),
+    ...(options.evidence && { evidence: options.evidence }),
   }
 }
 

@@ -29,7 +29,7 @@ test('bytes keep a connection alive, but only content keeps a stream alive', () 
   deadlines.headers()
   for (let i = 0; i < 4; i++) {
     vi.advanceTimersByTime(120)
-    deadlines.bytes()
+    deadlines.bytes(100)
   }
   expect(expired).toEqual([])
   vi.advanceTimersByTime(30)
@@ -41,7 +41,7 @@ test('silence on the wire is a stall, whose length is kept', () => {
   deadlines.sent()
   deadlines.headers()
   vi.advanceTimersByTime(150)
-  deadlines.bytes()
+  deadlines.bytes(100)
   deadlines.content()
   vi.advanceTimersByTime(201)
   expect(expired).toEqual(['stall'])
@@ -54,7 +54,7 @@ test('the total runs whatever happens', () => {
   deadlines.headers()
   for (let i = 0; i < 20; i++) {
     vi.advanceTimersByTime(105)
-    deadlines.bytes()
+    deadlines.bytes(100)
     deadlines.content()
   }
   expect(expired).toEqual(['timeout_total'])

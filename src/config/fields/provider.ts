@@ -36,6 +36,12 @@ const limits = section({
   toolArgumentBytes: whole(1).default(DEFAULTS.limits.toolArgumentBytes),
 })
 
+/** YAML reads an unquoted 2 as a number. */
+const httpVersion = z.preprocess(
+  (value) => (typeof value === 'number' ? String(value) : value),
+  oneOf('1.1', '2'),
+)
+
 /** One entry of `providers`. */
 export const providerSchema = section({
   protocol: oneOf('openai-chat', 'llamacpp-cli'),
@@ -48,7 +54,10 @@ export const providerSchema = section({
     .max(1, { error: 'one credential at most: changing between several does not exist yet' })
     .nullish()
     .transform((list) => list ?? []),
-  http: section({ connections: whole(1, 65_535).default(DEFAULTS.http.connections) }),
+  http: section({
+    version: httpVersion.default(DEFAULTS.http.version),
+    connections: whole(1, 65_535).default(DEFAULTS.http.connections),
+  }),
   timeouts,
   limits,
 }).check(checkReach)
