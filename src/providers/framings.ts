@@ -57,7 +57,10 @@ function sseBody({ mapper, limits, status, take, finish, fail }: Reading): Frami
     if (isEnd) finish(true)
     else if (json !== undefined) take(mapper.event(json.value, name))
     else if (isEnding) fail(truncated())
-    else fail(new TurnkeeperError('sse_parse', 'an event of the stream is not JSON', { status }))
+    else
+      fail(
+        new TurnkeeperError('sse_parse', 'an event of the stream is not JSON that can be read', { status }),
+      )
   }
   const onStrayLine = (line: string): void => {
     sawStray = true
@@ -87,7 +90,8 @@ function linesBody({ mapper, limits, status, take, finish, fail }: Reading): Fra
     const json = parseJson(line)
     if (json !== undefined) take(mapper.event(json.value, undefined))
     else if (isEnding) fail(truncated())
-    else fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON', { status }))
+    else
+      fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON that can be read', { status }))
   }
   const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
   const reader = createLineReader({ onLine, onOverflow }, { lineBytes: limits.eventBytes })
@@ -127,7 +131,8 @@ function readJson(text: string, { mapper, status, take, finish, fail }: Reading)
   if (values.length === lines.length) {
     for (const { value } of values) take(mapper.event(value, undefined))
     finish(false)
-  } else if (/[\]}]\s*$/.test(text)) fail(new TurnkeeperError('non_json', 'the body is not JSON', { status }))
+  } else if (/[\]}]\s*$/.test(text))
+    fail(new TurnkeeperError('non_json', 'the body is not JSON that can be read', { status }))
   else fail(truncated())
 }
 

@@ -64,7 +64,7 @@ providers:
     enabled: false
     baseUrl: https://openrouter.ai/api/v1/
     credentials: [{ id: main, apiKey: "\${KEY}" }]
-    http: { connections: 7 }
+    http: { version: 2, connections: 7 }
     timeouts: { connect: 1s, headers: 2s, firstContent: 3s, idle: 4s, total: 5m }
     limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 }
 models:
@@ -90,7 +90,7 @@ agents: ./agents.ts
           dialect: 'openrouter',
           enabled: false,
           baseUrl: 'https://openrouter.ai/api/v1',
-          http: { connections: 7 },
+          http: { version: '2', connections: 7 },
           timeouts: {
             connectMs: 1000,
             headersMs: 2000,
@@ -169,7 +169,7 @@ describe('what is refused', () => {
 
   test.each<[string, object, string]>([
     ['an unknown section', { reids: {} }, 'reids: unknown key, did you mean "redis"?'],
-    ['a section that does nothing yet', { recorder: {} }, 'recorder: unknown key (known here: redis, server'],
+    ['a section that does nothing yet', { probes: {} }, 'probes: unknown key (known here: redis, server'],
     [
       'an unknown key deep inside',
       withProvider({ timeuots: {} }),
