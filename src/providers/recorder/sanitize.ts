@@ -31,7 +31,9 @@ export function sanitizeUrl(url: URL, redactor: Redactor): string {
 /** Works on text, since a header may hold several URLs, relative ones or none. */
 function maskParameters(text: string, redactor: Redactor): string {
   return text
-    .replace(/(\/\/)[^/?#@\s]{1,512}@/g, `$1${MASK}@`)
+    .replace(/(\/\/)[^/?#@\s]{1,512}@/g, (whole) =>
+      redactor.isSecretName('password') ? `//${MASK}@` : whole,
+    )
     .replace(/([?&;])([^=&#;\s]{1,128})=([^&#;\s>]*)/g, (whole, mark: string, name: string) =>
       redactor.isSecretName(decoded(name)) ? `${mark}${name}=${MASK}` : whole,
     )
