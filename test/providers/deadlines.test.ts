@@ -67,3 +67,36 @@ test('a stopped one never fires', () => {
   vi.advanceTimersByTime(5000)
   expect(expired).toEqual([])
 })
+
+test('a stream that drips below the floor for a whole window is a stall', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  // 16 bytes a second, over a window of twice the longest patience (1 s)
+  for (let i = 0; i < 20 && expired.length === 0; i++) {
+    vi.advanceTimersByTime(60)
+    deadlines.bytes(i < 3 ? 10 : 0)
+    deadlines.content()
+  }
+  expect(expired).toEqual([])
+  for (let i = 0; i < 20 && expired.length === 0; i++) {
+    vi.advanceTimersByTime(60)
+    deadlines.bytes(0)
+    deadlines.content()
+  }
+  expect(expired).toEqual(['stall'])
+})
+
+test('a slow stream above the floor lives until its total time', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  for (let i = 0; i < 32; i++) {
+    vi.advanceTimersByTime(60)
+    deadlines.bytes(1)
+    deadlines.content()
+  }
+  expect(expired).toEqual([])
+  vi.advanceTimersByTime(90)
+  expect(expired).toEqual(['timeout_total'])
+})

@@ -15,7 +15,7 @@ export type ListRecords = {
   readonly route?: string
   /** Default 50. */
   readonly limit?: number
-  /** Only records that ended before this moment, in epoch milliseconds. */
+  /** Only records kept before this moment, in epoch milliseconds of Redis. */
   readonly before?: number
 }
 
@@ -54,7 +54,7 @@ export function createRecordStore(options: RecordStoreOptions): RecordStore {
     },
     async list({ route, limit = 50, before } = {}) {
       const index = route === undefined ? byTime : routeKey(route)
-      const from = before === undefined ? '+inf' : `(${before}`
+      const from = before === undefined ? '+inf' : `(${before * 1000}`
       const ids = await redis.zrevrangebyscore(index, from, '-inf', 'LIMIT', 0, limit)
       if (ids.length === 0) return []
       const texts = await redis.hmget(records, ...ids)

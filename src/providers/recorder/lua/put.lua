@@ -2,10 +2,11 @@
 -- KEYS: 1 records (hash: id -> JSON), 2 index by time, 3 index of the route
 -- ARGV: 1 id, 2 record, 3 keep in ms, 4 most records
 local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+-- Microseconds: several records may end in one millisecond, and their order is to stay.
+local now = t[1] * 1000000 + t[2]
 local stamp = string.format('%.0f', now)
 local keep = tonumber(ARGV[3])
-local expired = string.format('%.0f', now - keep)
+local expired = string.format('%.0f', now - keep * 1000)
 
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], stamp, ARGV[1])
