@@ -144,34 +144,36 @@ function mediaTypeOf(bytes: Buffer): string | undefined {
 
 /** False for loopback, private, link-local (cloud metadata among them), shared, multicast and reserved addresses. */
 export function isPublicAddress(address: string): boolean {
-  const family = isIP(address)
-  if (family === 0) return false
-  const mapped = /^::ffff:(.+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return isIP(mapped) === 4 && isPublicAddress(mapped)
-  return !privateAddresses().check(address, family === 4 ? 'ipv4' : 'ipv6')
+  switch (isIP(address)) {
+    case 4:
+      return !listOf(RESERVED_V4, 'ipv4').check(address, 'ipv4')
+    case 6:
+      return !listOf(RESERVED_V6, 'ipv6').check(address, 'ipv6')
+    default:
+      return false
+  }
 }
 
-/** https://www.iana.org/assignments/iana-ipv4-special-registry and its sister for IPv6. */
-function privateAddresses(): BlockList {
+/** https://www.iana.org/assignments/iana-ipv4-special-registry */
+const RESERVED_V4 = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.0.2.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24'],
+  ...['203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+]
+/** Its sister; what embeds an IPv4 address (mapped, NAT64, 6to4) is refused as a whole. */
+const RESERVED_V6 = [
+  ...['::/96', '::ffff:0:0/96', '64:ff9b::/32', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16'],
+  ...['fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+]
+
+/** Of one family alone: a block of mapped addresses would match every IPv4 address too. */
+function listOf(blocks: readonly string[], family: 'ipv4' | 'ipv6'): BlockList {
   const list = new BlockList()
-  for (const block of V4) list.addSubnet(...subnet(block), 'ipv4')
-  for (const block of V6) list.addSubnet(...subnet(block), 'ipv6')
+  for (const block of blocks) {
+    const [address = '', bits] = block.split('/')
+    list.addSubnet(address, Number(bits), family)
+  }
   return list
-}
-
-const V4 =
-  '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4'.split(
-    ' ',
-  )
-/** What embeds an IPv4 address (::ffff, NAT64, 6to4) is refused as a whole. */
-const V6 =
-  '::/96 ::ffff:0:0/96 64:ff9b::/32 100::/64 2001::/23 2001:db8::/32 2002::/16 fc00::/7 fe80::/10 ff00::/8'.split(
-    ' ',
-  )
-
-function subnet(block: string): [string, number] {
-  const [address = '', bits] = block.split('/')
-  return [address, Number(bits)]
 }
 
 function refused(message: string, cause?: unknown): TurnkeeperError {

@@ -13,7 +13,10 @@ const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.al
 
 describe('images that we fetch', () => {
   let fetcher: ImageFetcher | undefined
-  afterEach(() => fetcher?.close())
+  afterEach(async () => {
+    await fetcher?.close()
+    fetcher = undefined
+  })
 
   async function fetchFrom(answer: Answer, options: Partial<ImageFetcherOptions> = {}, path = '/a.png') {
     await using server = await serve(answer)
