@@ -43,6 +43,14 @@ describe('what comes out', () => {
         stalledCheckMs: 5000,
         resultTtlMs: 86_400_000,
       },
+      recorder: {
+        dir: join(dir, '.turnkeeper/records'),
+        excerptBytes: 2048,
+        rawBytes: 65_536,
+        keepMs: 604_800_000,
+        sample: 0,
+        request: 'never',
+      },
       telemetry: { sampling: 1, logLevel: 'info' },
     })
     expect(config.redis).not.toHaveProperty('url')
@@ -74,6 +82,7 @@ breakers:
   stall: { over: 9, window: 4m, open: 5m, max: 6m, minRatio: 0 }
 routing: { retries: 0, maxAttempts: 2, backoff: { base: 10ms, max: 20ms } }
 queue: { name: q, concurrency: 3, lock: 1s, stalledCheck: 2s, resultTtl: 3s, eventTtl: 4s }
+recorder: { dir: evidence, excerptBytes: 1, rawBytes: 2, keep: 3h, sample: 0.25, request: failed }
 telemetry: { otlpEndpoint: "http://127.0.0.1:4318/", sampling: 0.5, logLevel: debug }
 agents: ./agents.ts
 `,
@@ -123,6 +132,14 @@ agents: ./agents.ts
         stalledCheckMs: 2000,
         resultTtlMs: 3000,
         eventTtlMs: 4000,
+      },
+      recorder: {
+        dir: join(dir, 'evidence'),
+        excerptBytes: 1,
+        rawBytes: 2,
+        keepMs: 10_800_000,
+        sample: 0.25,
+        request: 'failed',
       },
       telemetry: { otlpEndpoint: 'http://127.0.0.1:4318', sampling: 0.5, logLevel: 'debug' },
       agents: join(dir, 'agents.ts'),

@@ -5,6 +5,7 @@
  * S2. All keys expire by themselves when nothing is recorded any more.
  */
 
+import { answering } from '../../redis/answering.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { globalKeys } from '../../redis/keys.ts'
 import { loadScript } from '../../redis/scripts.ts'
@@ -20,7 +21,7 @@ export type ListRecords = {
 }
 
 export type RecordReader = {
-  /** Newest first. */
+  /** Newest first. Throws `queue/redis_unavailable`, as `get`. */
   list(options?: ListRecords): Promise<readonly ProviderRecord[]>
   get(id: string): Promise<ProviderRecord | undefined>
 }
@@ -55,13 +56,13 @@ export function createRecordStore(options: RecordStoreOptions): RecordStore {
     async list({ route, limit = 50, before } = {}) {
       const index = route === undefined ? byTime : routeKey(route)
       const from = before === undefined ? '+inf' : `(${before * 1000}`
-      const ids = await redis.zrevrangebyscore(index, from, '-inf', 'LIMIT', 0, limit)
+      const ids = await answering(redis.zrevrangebyscore(index, from, '-inf', 'LIMIT', 0, limit))
       if (ids.length === 0) return []
-      const texts = await redis.hmget(records, ...ids)
+      const texts = await answering(redis.hmget(records, ...ids))
       return texts.filter((text) => text !== null).map(parseRecord)
     },
     async get(id) {
-      const text = await redis.hget(records, id)
+      const text = await answering(redis.hget(records, id))
       return text === null ? undefined : parseRecord(text)
     },
   }
