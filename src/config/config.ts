@@ -49,6 +49,8 @@ export type ProviderConfig = {
   readonly credentials: readonly CredentialConfig[]
   /** `2` offers HTTP/2 to https servers and takes what they choose; many requests then share a connection. */
   readonly http: { readonly version: '1.1' | '2'; readonly connections: number }
+  /** Origins from which linked images are fetched by us and sent as bytes; none: links are sent as they are. */
+  readonly images: { readonly allow: readonly string[] }
   readonly timeouts: TimeoutsConfig
   readonly limits: LimitsConfig
 }

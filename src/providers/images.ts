@@ -45,8 +45,8 @@ export function createImageFetcher(options: ImageFetcherOptions): ImageFetcher {
     async fetch(text, { signal } = {}) {
       const url = URL.parse(text)
       if (url === null || !origins.has(url.origin)) {
-        const origin = url === null ? 'what is no URL' : url.origin
-        throw refused(`images from ${origin} are not fetched: send the bytes, or allow the origin`)
+        // The link is the caller's content, so the message does not name it.
+        throw refused('an image is linked from an origin that is not in images.allow: send its bytes instead')
       }
       const host = url.hostname.replace(/^\[|\]$/g, '')
       if (isIP(host) !== 0 && !isAllowedAddress(host))

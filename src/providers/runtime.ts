@@ -17,6 +17,7 @@ import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { createUpstream, type UpstreamOptions } from './create-upstream.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
+import { createImageFetcher, type ImageFetcher } from './images.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
 import { createRecorder } from './recorder/recorder.ts'
@@ -172,6 +173,7 @@ function openNetwork(
   { table, telemetry, redactor }: { table: RouteTable; telemetry: Telemetry; redactor: Redactor },
 ): Network {
   const clients = new Map<string, HttpClient>()
+  const fetchers = new Map<string, ImageFetcher>()
   const upstreams = new Map<string, Upstream>()
   const shared = { telemetry, redactor, evidence }
   const clientOf = ({ name, http, timeouts }: ProviderConfig): HttpClient => {
@@ -180,10 +182,20 @@ function openNetwork(
     clients.set(name, client)
     return client
   }
+  const imagesOf = ({ name, images: { allow } }: ProviderConfig): { images?: ImageFetcher } => {
+    if (allow.length === 0) return {}
+    const images = fetchers.get(name) ?? createImageFetcher({ allow })
+    fetchers.set(name, images)
+    return { images }
+  }
+  const linksOf = (provider: ProviderConfig) => ({
+    http: clientOf(provider),
+    ...imagesOf(provider),
+    ...shared,
+  })
   for (const route of table.routes) {
     const provider = providers[route.provider]
-    if (provider)
-      upstreams.set(route.name, routeUpstream(provider, route, { http: clientOf(provider), ...shared }))
+    if (provider) upstreams.set(route.name, routeUpstream(provider, route, linksOf(provider)))
   }
   return {
     upstreamOf(name) {
@@ -192,10 +204,10 @@ function openNetwork(
       const route = table.find(name)?.routes[0]
       const provider = route && providers[route.provider]
       // A name that only a client knows is not kept: clients could make up any number of them.
-      return provider && routeUpstream(provider, route, { http: clientOf(provider), ...shared })
+      return provider && routeUpstream(provider, route, linksOf(provider))
     },
     async close() {
-      await Promise.allSettled([...clients.values()].map((client) => client.close()))
+      await Promise.allSettled([...clients.values(), ...fetchers.values()].map((client) => client.close()))
     },
   }
 }
@@ -207,7 +219,7 @@ function httpOptions({ version, connections }: ProviderConfig['http']): HttpClie
 function routeUpstream(
   { name: provider, protocol, dialect, baseUrl, command, credentials, timeouts, limits }: ProviderConfig,
   { name: route, model }: RouteConfig,
-  shared: Pick<UpstreamOptions, 'http' | 'telemetry' | 'redactor' | 'evidence'>,
+  shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'evidence'>,
 ): Upstream {
   const apiKey = credentials[0]?.apiKey.reveal()
   return createUpstream({

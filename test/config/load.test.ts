@@ -74,6 +74,7 @@ providers:
     credentials: [{ id: main, apiKey: "\${KEY}" }]
     http: { version: 2, connections: 7 }
     timeouts: { connect: 1s, headers: 2s, firstContent: 3s, idle: 4s, total: 5m }
+    images: { allow: ["https://images.example/"] }
     limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 }
 models:
   coder: { strategy: first_available, routes: [or/z-ai/glm-4.6, or/b] }
@@ -107,6 +108,7 @@ agents: ./agents.ts
             idleMs: 4000,
             totalMs: 300_000,
           },
+          images: { allow: ['https://images.example'] },
           limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 },
         },
       },

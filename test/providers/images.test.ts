@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { createUpstream } from '../../src/providers/create-upstream.ts'
 import {
   createImageFetcher,
   type ImageFetcher,
@@ -7,7 +8,7 @@ import {
   isPublicAddress,
 } from '../../src/providers/images.ts'
 import type { ModelRequest } from '../../src/providers/types.ts'
-import { type Answer, serve } from './upstream-server.ts'
+import { type Answer, completion, sendJson, serve } from './upstream-server.ts'
 
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(100)])
 
@@ -89,6 +90,27 @@ describe('images that we fetch', () => {
     expect(late.outcome).toMatchObject({ message: expect.stringContaining('in time') })
     const page = await fetchFrom((response) => response.end('<html>'))
     expect(page.outcome).toMatchObject({ message: expect.stringContaining('no PNG') })
+  })
+
+  test('an upstream with a fetcher is sent bytes, and a link that is not allowed fails before anything is sent', async () => {
+    await using server = await serve((response) => sendJson(response, completion({ content: 'seen' })))
+    const options = { protocol: 'openai-chat', baseUrl: server.baseUrl, model: 'm', stream: false } as const
+    const seeing: ModelRequest = {
+      messages: [{ role: 'user', content: [{ type: 'image', url: 'https://a.example/x.png' }] }],
+    }
+    const given = createUpstream({
+      ...options,
+      images: { fetch: async () => ({ type: 'image', data: 'AAAA', mediaType: 'image/png' }) },
+    })
+    expect(await given.attempt(seeing, () => {})).toMatchObject({ outcome: 'ok' })
+    expect(server.requests[0]?.body).toContain('data:image/png;base64,AAAA')
+
+    fetcher = createImageFetcher({ allow: [] })
+    const refused = await createUpstream({ ...options, images: fetcher }).attempt(seeing, () => {})
+    expect(refused).toMatchObject({ outcome: 'failed', phase: 'before_headers' })
+    expect(refused.error?.code).toBe('bad_request/invalid_request')
+    expect(refused.error?.message).not.toContain('a.example')
+    expect(server.requests).toHaveLength(1)
   })
 
   test('a request gets its linked images as bytes, data URLs without a fetch', async () => {

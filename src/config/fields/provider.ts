@@ -36,6 +36,10 @@ const limits = section({
   toolArgumentBytes: whole(1).default(DEFAULTS.limits.toolArgumentBytes),
 })
 
+const ORIGIN = 'an origin such as https://images.example.com, without a path'
+
+const origin = httpUrl.refine((url) => URL.parse(url)?.origin === url, { error: ORIGIN })
+
 /** YAML reads an unquoted 2 as a number. */
 const httpVersion = z.preprocess(
   (value) => (typeof value === 'number' ? String(value) : value),
@@ -57,6 +61,9 @@ export const providerSchema = section({
   http: section({
     version: httpVersion.default(DEFAULTS.http.version),
     connections: whole(1, 65_535).default(DEFAULTS.http.connections),
+  }),
+  images: section({
+    allow: z.array(origin, { error: 'a list of origins such as https://images.example.com' }).default([]),
   }),
   timeouts,
   limits,
