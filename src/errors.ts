@@ -2,8 +2,8 @@
  * The one error class and the one table of reasons.
  *
  * An error is classified once, where it is raised: the reason fixes the category and what may be tried next.
- * Nothing here ever holds a key, a prompt or a page of HTML: messages are written by us, never copied from an
- * upstream without passing through the redaction of the provider layer.
+ * Nothing here ever holds a key, a prompt or a page of HTML: messages are written by us; what an upstream said stands
+ * in `excerpt`, which has passed the redaction of the provider layer and does not leave the process.
  */
 
 export type ProviderCategory =
@@ -115,6 +115,8 @@ export type AttemptSummary = {
   /** HTTP status, once there was one. */
   readonly status?: number
   readonly requestId?: string
+  /** Of the record with the evidence: `turnkeeper records show <id>`. Absent where none was kept. */
+  readonly recordId?: string
   readonly durationMs: number
 }
 
@@ -126,6 +128,8 @@ export type ErrorDetails = {
   readonly status?: number
   readonly requestId?: string
   readonly attempts?: readonly AttemptSummary[]
+  /** The upstream's own words: one redacted line without markup. Never in a log, a span or a turn's result. */
+  readonly excerpt?: string
   /** What had been received before the failure: the provider layer puts an `Answer` here. */
   readonly partial?: unknown
 }
@@ -161,6 +165,7 @@ export class TurnkeeperError extends Error {
   readonly status?: number
   readonly requestId?: string
   readonly attempts: readonly AttemptSummary[]
+  readonly excerpt?: string
   readonly partial?: unknown
 
   constructor(reason: Reason, message: string, details: ErrorDetails = {}) {
@@ -177,10 +182,11 @@ export class TurnkeeperError extends Error {
     if (details.route !== undefined) this.route = details.route
     if (details.status !== undefined) this.status = details.status
     if (details.requestId !== undefined) this.requestId = details.requestId
+    if (details.excerpt !== undefined) this.excerpt = details.excerpt
     if (details.partial !== undefined) this.partial = details.partial
   }
 
-  /** Everything but `cause` and `partial`, which may hold content. */
+  /** Everything but `cause`, `partial` and `excerpt`, which may hold content. */
   toJSON(): SerializedError {
     const { code, category, reason, message, retryable, attempts } = this
     return {

@@ -9,6 +9,8 @@ export {
   TurnkeeperError,
 } from './errors.ts'
 export { createProvider, type ProviderOptions } from './providers/provider.ts'
+export type { ProviderRecord } from './providers/recorder/record.ts'
+export type { ListRecords, RecordReader } from './providers/recorder/record-store.ts'
 export { createProviderRuntime, type ProviderRuntime } from './providers/runtime.ts'
 export type {
   Answer,

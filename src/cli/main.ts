@@ -10,6 +10,7 @@ import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../config/version.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { recordsCommand } from './commands/records.ts'
 import { serveCommand } from './commands/serve.ts'
 import { simCommand } from './commands/sim.ts'
 import { turnsCommand } from './commands/turns.ts'
@@ -71,6 +72,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     simCommand,
     enqueueCommand,
     turnsCommand,
+    recordsCommand,
     configCommand,
   ]) {
     command(program, context)

@@ -17,6 +17,7 @@ export type Config = {
   readonly breakers: { readonly html: BreakerConfig; readonly stall: BreakerConfig }
   readonly routing: RoutingConfig
   readonly queue: QueueConfig
+  readonly recorder: RecorderConfig
   readonly telemetry: TelemetryConfig
   /** Absolute path of the module whose default export is the list of agents. */
   readonly agents?: string
@@ -56,7 +57,10 @@ export type ProviderConfig = {
   readonly command?: CommandConfig
   /** None for a local server, else one. */
   readonly credentials: readonly CredentialConfig[]
-  readonly http: { readonly connections: number }
+  /** `2` offers HTTP/2 to https servers and takes what they choose; many requests then share a connection. */
+  readonly http: { readonly version: '1.1' | '2'; readonly connections: number }
+  /** Origins from which linked images are fetched by us and sent as bytes; none: links are sent as they are. */
+  readonly images: { readonly allow: readonly string[] }
   readonly timeouts: TimeoutsConfig
   readonly limits: LimitsConfig
 }
@@ -123,6 +127,21 @@ export type QueueConfig = {
   readonly stalledCheckMs: number
   readonly resultTtlMs: number
   readonly eventTtlMs: number
+}
+
+export type RecorderConfig = {
+  /** Absolute path of the folder for the raw bytes. */
+  readonly dir: string
+  /** Most bytes of readable text in a record. */
+  readonly excerptBytes: number
+  /** Most bytes of a body that are kept as they came. */
+  readonly rawBytes: number
+  /** Age at which a record and its file are removed. */
+  readonly keepMs: number
+  /** Share of the good attempts that is recorded, 0 to 1; failed ones always are. */
+  readonly sample: number
+  /** Whether what we sent stands in the record of a failed attempt; it holds prompts. */
+  readonly request: 'never' | 'failed'
 }
 
 export type TelemetryConfig = {

@@ -11,7 +11,7 @@ export const DEFAULTS = {
   server: { host: '127.0.0.1', port: 8317 },
   metrics: { host: '127.0.0.1', port: 9464 },
   provider: { dialect: 'generic', enabled: true },
-  http: { connections: 256 },
+  http: { version: '1.1', connections: 256 },
   timeouts: {
     connectMs: 10 * SECOND,
     headersMs: 60 * SECOND,
@@ -33,6 +33,14 @@ export const DEFAULTS = {
     stalledCheckMs: 5 * SECOND,
     resultTtlMs: 24 * HOUR,
     eventTtlMs: HOUR,
+  },
+  recorder: {
+    dir: '.turnkeeper/records',
+    excerptBytes: 2 * KIB,
+    rawBytes: 64 * KIB,
+    keepMs: 7 * 24 * HOUR,
+    sample: 0,
+    request: 'never',
   },
   telemetry: { sampling: 1, logLevel: 'info' },
 } as const

@@ -62,7 +62,7 @@ export function parseConfig(raw: unknown, options: ParseOptions): Config {
 type Parsed = ReturnType<typeof configSchema.parse>
 
 function resolveConfig(
-  { redis, providers, models, agents, ...rest }: Parsed,
+  { redis, providers, models, recorder, agents, ...rest }: Parsed,
   { env, baseDir }: ParseOptions,
 ): Config {
   const redisUrl = redis.url ?? env.REDIS_URL
@@ -76,6 +76,7 @@ function resolveConfig(
       ...(command !== undefined && { command: resolveCommand(command, baseDir) }),
     })),
     models: mapValues(models, (model, alias) => ({ alias, ...model })),
+    recorder: { ...recorder, dir: resolvePath(baseDir, recorder.dir) },
     ...(agents !== undefined && { agents: resolvePath(baseDir, agents) }),
   }
 }

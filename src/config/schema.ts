@@ -97,6 +97,15 @@ const queue = section({
   eventTtlMs: eventTtl,
 }))
 
+const recorder = section({
+  dir: text('a path').default(DEFAULTS.recorder.dir),
+  excerptBytes: whole(0, 1_048_576).default(DEFAULTS.recorder.excerptBytes),
+  rawBytes: whole(0, 16_777_216).default(DEFAULTS.recorder.rawBytes),
+  keep: duration.default(DEFAULTS.recorder.keepMs),
+  sample: share.default(DEFAULTS.recorder.sample),
+  request: oneOf('never', 'failed').default(DEFAULTS.recorder.request),
+}).transform(({ keep, ...rest }) => ({ ...rest, keepMs: keep }))
+
 const telemetry = section({
   otlpEndpoint: optionalText
     .refine((url) => url === undefined || /^https?:\/\/[^\s/]/.test(url), {
@@ -120,6 +129,7 @@ export const configSchema = section({
   breakers: section({ html: breaker(DEFAULTS.breakers.html), stall: breaker(DEFAULTS.breakers.stall) }),
   routing,
   queue,
+  recorder,
   telemetry,
   agents: optionalText,
 })

@@ -1,5 +1,6 @@
 import { type TurnkeeperError, withDetails } from '../errors.ts'
 import { createCollector } from './collect.ts'
+import { type EvidenceKeeper, type EvidenceOptions, keepEvidence } from './recorder/evidence.ts'
 import { requestIdOf } from './request-id.ts'
 import type { StreamPart } from './types.ts'
 import type { AttemptReport, ContentKind, ResponseHeaders } from './upstream.ts'
@@ -8,6 +9,8 @@ import type { AttemptReport, ContentKind, ResponseHeaders } from './upstream.ts'
 export type AttemptRecord = {
   readonly isCommitted: boolean
   readonly requestId: string | undefined
+  /** What the recorder may want; undefined where nobody records. */
+  readonly evidence: EvidenceKeeper | undefined
   headers(status: number, headers: ResponseHeaders): void
   bytes(chunk: Uint8Array): void
   part(part: StreamPart): void
@@ -25,12 +28,16 @@ export type AttemptSubject = {
   readonly route: string
   readonly provider: string
   readonly streamed: boolean
+  /** How much of the exchange is kept for a record. Default nothing. */
+  readonly evidence?: EvidenceOptions
 }
 
 const EXCERPT_BYTES = 2048
 
 /** A record that starts its clock now. */
-export function startRecord({ route, provider, streamed }: AttemptSubject): AttemptRecord {
+export function startRecord(subject: AttemptSubject): AttemptRecord {
+  const { route, provider, streamed } = subject
+  const evidence = subject.evidence && keepEvidence(subject.evidence)
   const startedAt = performance.now()
   const elapsed = (): number => performance.now() - startedAt
   const collector = createCollector(route)
@@ -41,6 +48,7 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
   let timeToFirstContentMs: number | undefined
 
   return {
+    evidence,
     get isCommitted() {
       return phase === 'after_content'
     },
@@ -50,9 +58,11 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
     headers(status, responseHeaders) {
       phase = 'before_content'
       const requestId = requestIdOf(responseHeaders)
+      evidence?.headers(performance.now())
       response = { status, responseHeaders, headersMs: elapsed(), ...(requestId && { requestId }) }
     },
     bytes(chunk) {
+      evidence?.decoded(chunk)
       if (freeBytes <= 0) return
       const kept = chunk.length <= freeBytes ? chunk : chunk.slice(0, freeBytes)
       excerpt.push(kept)
@@ -65,6 +75,7 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
     },
     toReport({ error, contentKind, idleMs }) {
       const partial = collector.answer()
+      const kept = evidence?.evidence()
       const { status, requestId } = response
       const details = { provider, route, partial, ...(status && { status }), ...(requestId && { requestId }) }
       return {
@@ -80,6 +91,7 @@ export function startRecord({ route, provider, streamed }: AttemptSubject): Atte
         durationMs: elapsed(),
         ...(timeToFirstContentMs !== undefined && { timeToFirstContentMs }),
         idleMs,
+        ...(kept && { evidence: kept }),
       }
     },
   }

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 
 import { TurnkeeperError, toTurnkeeperError } from '../errors.ts'
+import type { Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { startRecord } from './attempt-record.ts'
 import { type ByteSink, createDecoder, type Decoder } from './content-encoding.ts'
@@ -16,6 +17,7 @@ import type { ExcerptOptions } from './excerpt.ts'
 import type { Exchange, HttpClient, HttpRequest } from './http.ts'
 import type { Dialect } from './protocols/dialects.ts'
 import type { Protocol } from './protocols/protocol.ts'
+import type { EvidenceOptions } from './recorder/evidence.ts'
 import { type BodyReader, type BodyVerdict, createBodyReader } from './response-body.ts'
 import { headerOf } from './retry-after.ts'
 import type { Limits, ModelRequest, PartSink, StreamPart, Timeouts } from './types.ts'
@@ -37,6 +39,10 @@ export type Target = {
   readonly limits: Limits
   readonly http: HttpClient
   readonly telemetry: Telemetry
+  /** Of what is quoted in errors. */
+  readonly redactor: Redactor
+  /** How much of each exchange is kept for the recorder. */
+  readonly evidence?: EvidenceOptions
 }
 
 /** How long the end of a response is waited for after the end marker of its answer. */
@@ -75,7 +81,8 @@ function attempt(
 ): Promise<AttemptReport> {
   const { protocol, route, provider, limits, timeouts, http } = target
   const { signal, onBytes, stream: streamed = target.stream } = options
-  const record = startRecord({ route, provider, streamed })
+  const { evidence } = target
+  const record = startRecord({ route, provider, streamed, ...(evidence && { evidence }) })
 
   return new Promise((resolve) => {
     let exchange: Exchange | undefined
@@ -169,6 +176,7 @@ function attempt(
     const built = guard(() => toHttpRequest(target, request, options))
     if (built === undefined) return
     signal?.addEventListener('abort', onAbort, { once: true })
+    record.evidence?.sent({ method: 'POST', ...built.http })
     exchange = http.send(built.http, {
       onSent: deadlines.sent,
       onHeaders(status, headers) {
@@ -190,7 +198,8 @@ function attempt(
         inlet = decoder ?? plain
       },
       onData(chunk) {
-        deadlines.bytes()
+        deadlines.bytes(chunk.length)
+        record.evidence?.raw(chunk, performance.now())
         inlet.push(chunk)
       },
       onEnd: () => (isSettled ? over() : inlet.end()),
@@ -202,7 +211,7 @@ function attempt(
 type BuiltRequest = { readonly http: HttpRequest; readonly excerpt: ExcerptOptions }
 
 function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOptions): BuiltRequest {
-  const { protocol, dialect, model, url, headers } = target
+  const { protocol, dialect, model, url, headers, redactor } = target
   const { apiKey = target.apiKey, stream = target.stream } = options
   const body = JSON.stringify(
     protocol.buildRequest(request, { model, stream, dialect, endpoint: url.pathname }),
@@ -221,7 +230,7 @@ function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOp
       },
       body,
     },
-    excerpt: { secrets: apiKey === undefined ? [] : [apiKey], sent: body },
+    excerpt: { secrets: apiKey === undefined ? [] : [apiKey], redactor, sent: body },
   }
 }
 

@@ -4,7 +4,7 @@
  * C1. The body corrects the status where upstreams are known to choose the wrong one (400 for a bad key or an
  *     unknown model, 404 for a missing capability, an error inside a 200).
  * C2. Words of a message are believed only together with a status or code that makes them plausible.
- * C3. Messages are ours; an upstream's words appear only as a sanitized excerpt.
+ * C3. Messages are ours; an upstream's words stand apart from them, as a redacted excerpt.
  */
 
 import { type ErrorDetails, type Reason, TurnkeeperError } from '../errors.ts'
@@ -32,13 +32,16 @@ export function classifyFailure(failure: UpstreamFailure): TurnkeeperError {
   const effective = isInBand ? facts.status : status
   const retryAfterMs = retryAfterOf({ headers, body, status: effective, now })
   const reason = reasonOf({ status: effective, facts, kind, hasRetryHint: retryAfterMs !== undefined })
-  const details: ErrorDetails = { status, ...(retryAfterMs !== undefined && { retryAfterMs }) }
   const head = isInBand
     ? `the upstream reported an error inside a ${status}`
     : `the upstream answered ${status}`
   const said = excerptOf(facts.message ?? '', excerpt)
-  const about = `${head} (${reason.replaceAll('_', ' ')})`
-  return new TurnkeeperError(reason, said === '' ? about : `${about}: ${said}`, details)
+  const details: ErrorDetails = {
+    status,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(said !== '' && { excerpt: said }),
+  }
+  return new TurnkeeperError(reason, `${head} (${reason.replaceAll('_', ' ')})`, details)
 }
 
 type Evidence = {

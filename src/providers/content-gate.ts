@@ -83,14 +83,17 @@ function isBinary(head: Uint8Array): boolean {
   return false
 }
 
-/** Without byte order mark, white space and whole comment lines; a comment without its end stays. */
+/**
+ * Without byte order mark, white space and whole comment lines. Of a comment without its end the colon stays, so that
+ * a comment that never ends costs nothing.
+ */
 function dropInsignificant(head: Uint8Array): Uint8Array {
   let from = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0
   for (;;) {
     while (isSpace(head[from])) from++
     if (head[from] !== COLON) return head.subarray(from)
     const end = head.findIndex((byte, index) => index > from && (byte === LF || byte === CR))
-    if (end === -1) return head.subarray(from)
+    if (end === -1) return head.subarray(from, from + 1)
     from = end + 1
   }
 }

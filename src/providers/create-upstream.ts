@@ -1,15 +1,19 @@
-import { TurnkeeperError } from '../errors.ts'
+import { TurnkeeperError, toTurnkeeperError, withDetails } from '../errors.ts'
 import { noTelemetry } from '../telemetry/none.ts'
+import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { runAttempt, type Target } from './attempt.ts'
+import { createCollector } from './collect.ts'
 import { createHttpClient, type HttpClient } from './http.ts'
+import { type ImageFetcher, inlineImages } from './images.ts'
 import type { LlamaCommand } from './llamacpp-cli/command.ts'
 import { createLlamaUpstream } from './llamacpp-cli/upstream.ts'
 import { DIALECTS, type DialectName } from './protocols/dialects.ts'
 import type { ProtocolName } from './protocols/protocol.ts'
 import { PROTOCOLS } from './protocols/registry.ts'
-import type { Limits, Timeouts } from './types.ts'
-import type { Upstream } from './upstream.ts'
+import type { EvidenceOptions } from './recorder/evidence.ts'
+import type { Limits, ModelRequest, PartSink, Timeouts } from './types.ts'
+import type { AttemptOptions, AttemptReport, Upstream } from './upstream.ts'
 
 export type UpstreamOptions = {
   /** `llamacpp-cli` is no wire format: it runs a local process, as `command` says. */
@@ -37,6 +41,12 @@ export type UpstreamOptions = {
   /** Shared connections; closed by who made them. Default: a client of its own that is never closed. */
   readonly http?: HttpClient
   readonly telemetry?: Telemetry
+  /** Of what is quoted in errors. Default: one that knows the key. */
+  readonly redactor?: Redactor
+  /** Fetches linked images, so that the upstream gets bytes. Default: links are sent as they are. */
+  readonly images?: Pick<ImageFetcher, 'fetch'>
+  /** How much of each exchange is kept for a recorder. Default: nothing. */
+  readonly evidence?: EvidenceOptions
 }
 
 /** 10 s to connect, 60 s to the headers and between contents, 30 s of silence, 10 min in all. */
@@ -61,7 +71,40 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const target = toTarget(options)
   return {
     route: target.route,
-    attempt: (request, emit, attemptOptions) => runAttempt(target, request, emit, attemptOptions),
+    attempt: (request, emit, attemptOptions) =>
+      options.images === undefined
+        ? runAttempt(target, request, emit, attemptOptions)
+        : attemptWithImages(options.images, { target, request, emit, attemptOptions }),
+  }
+}
+
+type Attempting = {
+  readonly target: Target
+  readonly request: ModelRequest
+  readonly emit: PartSink
+  readonly attemptOptions: AttemptOptions | undefined
+}
+
+/** Gets the images first; one that cannot be had fails the attempt before anything is sent (U1). */
+async function attemptWithImages(
+  images: Pick<ImageFetcher, 'fetch'>,
+  { target, request, emit, attemptOptions = {} }: Attempting,
+): Promise<AttemptReport> {
+  const { signal, stream: streamed = target.stream } = attemptOptions
+  const { route, provider } = target
+  const startedAt = performance.now()
+  try {
+    const inlined = await inlineImages(request, images, signal && { signal })
+    return await runAttempt(target, inlined, emit, attemptOptions)
+  } catch (cause) {
+    const isCancelled = signal?.aborted === true
+    const partial = createCollector(route).answer()
+    const error = isCancelled
+      ? new TurnkeeperError('cancelled', 'the model call was cancelled', { route, provider, partial })
+      : withDetails(toTurnkeeperError(cause), { route, provider, partial })
+    const outcome = isCancelled ? 'cancelled' : 'failed'
+    const durationMs = performance.now() - startedAt
+    return { route, outcome, error, phase: 'before_headers', streamed, usage: null, durationMs, idleMs: 0 }
   }
 }
 
@@ -98,6 +141,8 @@ function toTarget(options: UpstreamOptions): Target {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     http: options.http ?? createHttpClient({ connectMs: timeouts.connectMs }),
     telemetry,
+    redactor: options.redactor ?? createRedactor(apiKey === undefined ? [] : [apiKey]),
+    ...(options.evidence && { evidence: options.evidence }),
   }
 }
 

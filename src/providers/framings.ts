@@ -19,6 +19,8 @@ export type Reading = {
   readonly sawBytes: boolean
   readonly limits: Limits
   readonly kind: ContentKind
+  /** The verdict is reached: what else stands in the same chunk must not reach the mapper, which emits parts. */
+  isSettled(): boolean
   /** An event was mapped. */
   take(mapped: Mapped): void
   /** The answer is over; `marked`: by its end marker. */
@@ -44,23 +46,27 @@ export function openBody(reading: Reading): Framing {
   }
 }
 
-function sseBody({ mapper, limits, status, take, finish, fail }: Reading): Framing {
+function sseBody({ mapper, limits, status, isSettled, take, finish, fail }: Reading): Framing {
   let isEnding = false
   let sawEvent = false
   let sawStray = false
 
   const onEvent = (data: string, name: string | undefined): void => {
-    if (data.trim() === '') return
+    if (data.trim() === '' || isSettled()) return
     sawEvent = true
     const isEnd = data.trim() === '[DONE]'
     const json = isEnd ? undefined : parseJson(data)
     if (isEnd) finish(true)
     else if (json !== undefined) take(mapper.event(json.value, name))
     else if (isEnding) fail(truncated())
-    else fail(new TurnkeeperError('sse_parse', 'an event of the stream is not JSON', { status }))
+    else
+      fail(
+        new TurnkeeperError('sse_parse', 'an event of the stream is not JSON that can be read', { status }),
+      )
   }
   const onStrayLine = (line: string): void => {
     sawStray = true
+    if (isSettled()) return
     const [, failure] = /^error:\s*(.*)$/s.exec(line) ?? []
     const json = line.startsWith('{') ? parseJson(line) : undefined
     if (failure !== undefined) take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
@@ -81,13 +87,15 @@ function sseBody({ mapper, limits, status, take, finish, fail }: Reading): Frami
   }
 }
 
-function linesBody({ mapper, limits, status, take, finish, fail }: Reading): Framing {
+function linesBody({ mapper, limits, status, isSettled, take, finish, fail }: Reading): Framing {
   let isEnding = false
   const onLine = (line: string): void => {
+    if (isSettled()) return
     const json = parseJson(line)
     if (json !== undefined) take(mapper.event(json.value, undefined))
     else if (isEnding) fail(truncated())
-    else fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON', { status }))
+    else
+      fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON that can be read', { status }))
   }
   const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
   const reader = createLineReader({ onLine, onOverflow }, { lineBytes: limits.eventBytes })
@@ -115,7 +123,7 @@ export function wholeBody(maxBytes: number, onText: (text: string) => void): Fra
 }
 
 /** One JSON value, or several with a line each, as some hosts answer a stream request. */
-function readJson(text: string, { mapper, status, take, finish, fail }: Reading): void {
+function readJson(text: string, { mapper, status, isSettled, take, finish, fail }: Reading): void {
   const json = parseJson(text)
   if (json !== undefined) {
     take(mapper.body(json.value))
@@ -125,9 +133,10 @@ function readJson(text: string, { mapper, status, take, finish, fail }: Reading)
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const values = lines.map(parseJson).filter((value) => value !== undefined)
   if (values.length === lines.length) {
-    for (const { value } of values) take(mapper.event(value, undefined))
+    for (const { value } of values) if (!isSettled()) take(mapper.event(value, undefined))
     finish(false)
-  } else if (/[\]}]\s*$/.test(text)) fail(new TurnkeeperError('non_json', 'the body is not JSON', { status }))
+  } else if (/[\]}]\s*$/.test(text))
+    fail(new TurnkeeperError('non_json', 'the body is not JSON that can be read', { status }))
   else fail(truncated())
 }
 

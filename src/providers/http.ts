@@ -3,9 +3,13 @@
  * (measured: half the CPU of fetch per call).
  *
  * H1. A redirect is an answer like any other: nothing is followed.
- * H2. A request is replayed once, and only if it went out on a socket that had been used before, was reset at
- *     once and no byte came back: then the upstream had closed the idle connection and saw nothing of it.
+ * H2. A request is replayed once, and only if it was on a socket that had been used before, which was reset before
+ *     it went out or at once after, and no byte came back: then the upstream had closed the idle connection and saw
+ *     nothing of it.
  */
+
+import { lookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
 
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 
@@ -14,6 +18,8 @@ import { networkError } from './network-errors.ts'
 import type { ResponseHeaders } from './upstream.ts'
 
 export type HttpRequest = {
+  /** Default POST; a GET has an empty body. */
+  readonly method?: 'GET' | 'POST'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -45,8 +51,12 @@ export type HttpClientOptions = {
   readonly connections?: number
   /** DNS, TCP and TLS together, in milliseconds. Default 10 s. */
   readonly connectMs?: number
-  /** Offers HTTP/2. Default false: many streams on one connection share its fate. */
+  /** Offers HTTP/2 over TLS and takes what the server chooses. Default false: streams on one connection share its fate. */
   readonly http2?: boolean
+  /** Certificates to trust instead of the system's, in PEM. */
+  readonly ca?: string
+  /** Whether a resolved address may be connected to. Default: any. */
+  readonly isAllowedAddress?: (address: string) => boolean
 }
 
 /** Below the 300 to 400 s after which edges drop idle connections unseen (claude-code#89608). */
@@ -57,8 +67,13 @@ const REPLAY_WITHIN_MS = 1000
 
 /** A client with a pool of connections an origin. Its owner closes it. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-  const { connections = 256, connectMs = 10_000, http2 = false } = options
-  const connectSocket = buildConnector({ timeout: connectMs, allowH2: http2 })
+  const { connections = 256, connectMs = 10_000, http2 = false, ca, isAllowedAddress } = options
+  const connectSocket = buildConnector({
+    timeout: connectMs,
+    allowH2: http2,
+    ...(ca !== undefined && { ca }),
+    ...(isAllowedAddress && { lookup: guardedLookup(isAllowedAddress) }),
+  })
   let opened = 0
   const agent = new Agent({
     connections,
@@ -78,6 +93,27 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   return {
     send: (request, sink) => sendOnce({ agent, request, sink, opened: () => opened }),
     close: () => agent.close(),
+  }
+}
+
+/**
+ * Resolves like the system, without the addresses that are not allowed. Checked here and not before, since a name may
+ * lead elsewhere when it is asked for a second time.
+ */
+function guardedLookup(isAllowed: (address: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, '')
+      const allowed = addresses.filter(({ address }) => isAllowed(address))
+      const [first] = allowed
+      if (first === undefined) {
+        const refusal: NodeJS.ErrnoException = new Error(`${hostname} leads to no allowed address`)
+        refusal.code = 'ENOTFOUND'
+        return callback(refusal, '')
+      }
+      if (options.all) callback(null, allowed)
+      else callback(null, first.address, first.family)
+    })
   }
 }
 
@@ -105,7 +141,7 @@ function sendOnce(sending: Sending): Exchange {
 }
 
 function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void) | undefined): Exchange {
-  const { url, headers, body } = request
+  const { method = 'POST', url, headers, body } = request
   const openedBefore = opened()
   let controller: Dispatcher.DispatchController | undefined
   let isOver = false
@@ -116,8 +152,12 @@ function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void
   const fail = (cause: Error): void => {
     if (isOver) return
     isOver = true
-    const isStale =
-      isReused && !sawResponse && performance.now() - sentAt! < REPLAY_WITHIN_MS && isReset(cause)
+    // Not yet sent: the idle connection broke while the request waited for its turn on it.
+    const sawNothing =
+      sentAt === undefined
+        ? opened() === openedBefore
+        : isReused && performance.now() - sentAt < REPLAY_WITHIN_MS
+    const isStale = sawNothing && !sawResponse && isReset(cause)
     if (isStale && replay !== undefined) replay()
     else sink.onError(networkError(cause, sawResponse))
   }
@@ -146,7 +186,13 @@ function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void
   }
   try {
     agent.dispatch(
-      { origin: url.origin, path: url.pathname + url.search, method: 'POST', headers, body },
+      {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers,
+        body: method === 'GET' ? null : body,
+      },
       handler,
     )
   } catch (cause) {

@@ -25,11 +25,68 @@ export function asCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
 }
 
-/** The parsed JSON, or undefined where `text` is none. */
+/** Deeper values serve no model; code that walks them would run out of stack. */
+export const MAX_JSON_DEPTH = 64
+
+/**
+ * The parsed JSON, or undefined where `text` is none, nests deeper than 64 levels, or holds a key that would reach
+ * into the prototypes of whoever copies it (`__proto__`, or `constructor` with a `prototype` inside).
+ */
 export function parseJson(text: string): { readonly value: unknown } | undefined {
+  if (isTooDeep(text)) return undefined
   try {
-    return { value: JSON.parse(text) }
+    const value: unknown = JSON.parse(text)
+    return mayPollute(text) && pollutes(value) ? undefined : { value }
   } catch {
     return undefined
   }
+}
+
+/** Counting brackets first: nearly every text has too few of them to be deep, and `indexOf` is fast. */
+function isTooDeep(text: string): boolean {
+  return hasMany(text, '{') || hasMany(text, '[') ? depthOf(text) > MAX_JSON_DEPTH : false
+}
+
+function hasMany(text: string, bracket: string): boolean {
+  let count = 0
+  for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+    if (++count > MAX_JSON_DEPTH / 2) return true
+  }
+  return false
+}
+
+/** The deepest nesting outside strings; stops where it is too deep. */
+function depthOf(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let isString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (isString) {
+      if (char === '\\') at++
+      else if (char === '"') isString = false
+    } else if (char === '"') isString = true
+    else if (char === '{' || char === '[') {
+      deepest = Math.max(deepest, ++depth)
+      if (deepest > MAX_JSON_DEPTH) return deepest
+    } else if (char === '}' || char === ']') depth--
+  }
+  return deepest
+}
+
+/** Whether such a key may be there, escaped letters included; text that speaks of it passes the closer look. */
+function mayPollute(text: string): boolean {
+  if (text.includes('__proto__') || (text.includes('constructor') && text.includes('prototype'))) return true
+  return text.includes('\\u00') && /\\u00[5-7]/.test(text)
+}
+
+function pollutes(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(pollutes)
+  return Object.entries(value).some(
+    ([key, item]) =>
+      key === '__proto__' ||
+      (key === 'constructor' && asObject(item) !== undefined && Object.hasOwn(item, 'prototype')) ||
+      pollutes(item),
+  )
 }

@@ -80,7 +80,9 @@ export function createBodyReader(options: BodyOptions): BodyReader {
   }
   const open = (decision: GateDecision): void => {
     kind = decision.kind
-    const reading: Reading = { mapper, status, limits, kind, take, finish, fail, sawBytes: sizeBytes > 0 }
+    const isSettled = (): boolean => verdict !== undefined
+    const sawBytes = sizeBytes > 0
+    const reading: Reading = { mapper, status, limits, kind, isSettled, take, finish, fail, sawBytes }
     body = isOk ? openBody(reading) : wholeBody(ERROR_BYTES, (text) => report(errorBody(text, decision.kind)))
     body.push(decision.rest)
   }

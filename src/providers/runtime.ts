@@ -8,14 +8,19 @@
  */
 
 import type { Config, ProviderConfig, RouteConfig } from '../config/config.ts'
+import { secretValues } from '../config/describe.ts'
 import { loadConfig } from '../config/load.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
 import { openRedis } from '../redis/embedded.ts'
 import { noTelemetry } from '../telemetry/none.ts'
+import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { createUpstream } from './create-upstream.ts'
-import { createHttpClient, type HttpClient } from './http.ts'
+import { createUpstream, type UpstreamOptions } from './create-upstream.ts'
+import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
+import { createImageFetcher, type ImageFetcher } from './images.ts'
 import { completeOf, streamOf } from './provider.ts'
+import type { RecordReader } from './recorder/record-store.ts'
+import { createRecorder } from './recorder/recorder.ts'
 import { createAttemptEngine } from './routing/attempt-engine.ts'
 import { type Health, openHealth } from './routing/breaker/health.ts'
 import type { RouteHealth } from './routing/breaker/mirror.ts'
@@ -43,6 +48,8 @@ export type ProviderRuntime = {
   routes(): readonly RouteStatus[]
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
+  /** The evidence of failed attempts, of the whole fleet. */
+  readonly records: RecordReader
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -60,6 +67,8 @@ export type OpenRuntimeOptions = {
   readonly upstreamOf?: (route: string) => Upstream | undefined
   /** How often this process looks at Redis, in milliseconds; default 800. */
   readonly tickMs?: number
+  /** Of records and errors. Default: one that knows every secret of the configuration. */
+  readonly redactor?: Redactor
 }
 
 /** A runtime on a resolved configuration and connections that the caller keeps. */
@@ -68,8 +77,17 @@ export async function openProviderRuntime(
   options: OpenRuntimeOptions,
 ): Promise<ProviderRuntime> {
   const { redis, telemetry = noTelemetry, tickMs } = options
+  const { redactor = createRedactor(secretValues(config)) } = options
   const table = createRouteTable(config)
-  const network = openNetwork(config, { table, telemetry })
+  const network = openNetwork(config, { table, telemetry, redactor })
+  const recorder = createRecorder({
+    config: config.recorder,
+    redis: redis.command,
+    prefix: config.redis.prefix,
+    telemetry,
+    redactor,
+    labelsOf: (route) => labelsOf(table, route),
+  })
   const { upstreamOf = network.upstreamOf } = options
   zeroMetrics(telemetry, table)
   const health = await openHealth({
@@ -81,7 +99,10 @@ export async function openProviderRuntime(
     probe: createProbe({
       upstreamOf,
       telemetry,
-      onReport: (report) => recordAttempt(telemetry, labelsOf(table, report.route), report),
+      onReport(report) {
+        recordAttempt(telemetry, labelsOf(table, report.route), report)
+        recorder.record(report, { attempt: 1, probe: true })
+      },
     }),
     telemetry,
     ...(tickMs !== undefined && { tickMs }),
@@ -95,6 +116,7 @@ export async function openProviderRuntime(
     upstreamOf,
     telemetry,
     config: config.routing,
+    record: recorder.record,
   })
   const runModel = async (request: ModelRequest, emit: PartSink, runOptions?: RunOptions): Promise<void> => {
     await run(request, emit, runOptions)
@@ -102,6 +124,7 @@ export async function openProviderRuntime(
   const close = async (): Promise<void> => {
     removeGauges()
     await health.close()
+    await recorder.close()
     await network.close()
   }
   return {
@@ -110,6 +133,7 @@ export async function openProviderRuntime(
     complete: (request, runOptions) => completeOf(runModel, request.model ?? '', request, runOptions),
     routes: () => routeStatuses(table, health),
     history: (route) => health.history(route),
+    records: { list: recorder.list, get: recorder.get },
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -145,20 +169,33 @@ type Network = { upstreamOf(route: string): Upstream | undefined; close(): Promi
 
 /** The routes over HTTP: one pool of connections a provider, one upstream a route, made when first wanted. */
 function openNetwork(
-  { providers }: Config,
-  { table, telemetry }: { table: RouteTable; telemetry: Telemetry },
+  { providers, recorder: evidence }: Config,
+  { table, telemetry, redactor }: { table: RouteTable; telemetry: Telemetry; redactor: Redactor },
 ): Network {
   const clients = new Map<string, HttpClient>()
+  const fetchers = new Map<string, ImageFetcher>()
   const upstreams = new Map<string, Upstream>()
+  const shared = { telemetry, redactor, evidence }
   const clientOf = ({ name, http, timeouts }: ProviderConfig): HttpClient => {
-    const client = clients.get(name) ?? createHttpClient({ ...http, connectMs: timeouts.connectMs })
+    const client =
+      clients.get(name) ?? createHttpClient({ ...httpOptions(http), connectMs: timeouts.connectMs })
     clients.set(name, client)
     return client
   }
+  const imagesOf = ({ name, images: { allow } }: ProviderConfig): { images?: ImageFetcher } => {
+    if (allow.length === 0) return {}
+    const images = fetchers.get(name) ?? createImageFetcher({ allow })
+    fetchers.set(name, images)
+    return { images }
+  }
+  const linksOf = (provider: ProviderConfig) => ({
+    http: clientOf(provider),
+    ...imagesOf(provider),
+    ...shared,
+  })
   for (const route of table.routes) {
     const provider = providers[route.provider]
-    if (provider)
-      upstreams.set(route.name, routeUpstream(provider, route, { http: clientOf(provider), telemetry }))
+    if (provider) upstreams.set(route.name, routeUpstream(provider, route, linksOf(provider)))
   }
   return {
     upstreamOf(name) {
@@ -167,18 +204,22 @@ function openNetwork(
       const route = table.find(name)?.routes[0]
       const provider = route && providers[route.provider]
       // A name that only a client knows is not kept: clients could make up any number of them.
-      return provider && routeUpstream(provider, route, { http: clientOf(provider), telemetry })
+      return provider && routeUpstream(provider, route, linksOf(provider))
     },
     async close() {
-      await Promise.allSettled([...clients.values()].map((client) => client.close()))
+      await Promise.allSettled([...clients.values(), ...fetchers.values()].map((client) => client.close()))
     },
   }
+}
+
+function httpOptions({ version, connections }: ProviderConfig['http']): HttpClientOptions {
+  return { connections, http2: version === '2' }
 }
 
 function routeUpstream(
   { name: provider, protocol, dialect, baseUrl, command, credentials, timeouts, limits }: ProviderConfig,
   { name: route, model }: RouteConfig,
-  shared: { http: HttpClient; telemetry: Telemetry },
+  shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'evidence'>,
 ): Upstream {
   const apiKey = credentials[0]?.apiKey.reveal()
   return createUpstream({

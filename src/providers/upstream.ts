@@ -13,6 +13,7 @@
  */
 
 import type { AttemptSummary, TurnkeeperError } from '../errors.ts'
+import type { Evidence } from './recorder/evidence.ts'
 import type { ModelRequest, PartSink, Usage } from './types.ts'
 
 /** What a body turned out to be, whatever its label said. */
@@ -47,6 +48,10 @@ export type AttemptReport = {
   readonly timeToFirstContentMs?: number
   /** The longest silence on the wire after the headers; for a stall, the silence that ended it. */
   readonly idleMs: number
+  /** The exchange itself, by reference, for the recorder; absent where none is kept. */
+  readonly evidence?: Evidence
+  /** Of the record that the recorder made of it. */
+  readonly recordId?: string
 }
 
 /** Names in lower case. */
@@ -72,7 +77,7 @@ export type Upstream = {
 
 /** The short form of a report that errors, results and spans keep. */
 export function reportToSummary(report: AttemptReport): AttemptSummary {
-  const { route, outcome, durationMs, error, status, requestId } = report
+  const { route, outcome, durationMs, error, status, requestId, recordId } = report
   return {
     route,
     outcome,
@@ -80,5 +85,6 @@ export function reportToSummary(report: AttemptReport): AttemptSummary {
     ...(error && { code: error.code, message: error.message }),
     ...(status !== undefined && { status }),
     ...(requestId !== undefined && { requestId }),
+    ...(recordId !== undefined && { recordId }),
   }
 }

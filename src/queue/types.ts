@@ -82,6 +82,8 @@ export type StepAttempt = {
   readonly outcome: string
   readonly code?: string
   readonly durationMs: number
+  /** Of the record with the evidence of a failed one. */
+  readonly recordId?: string
 }
 
 /** One finished step of a turn. */

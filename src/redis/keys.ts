@@ -46,6 +46,8 @@ export type GlobalKeys = {
   readonly agents: string
   /** Prefix of the keys of health: breakers, probes, history. */
   readonly health: string
+  /** Hash of records of provider attempts; prefix of their indexes. */
+  readonly records: string
   /** Prefix for BullMQ. */
   readonly bull: string
   /** Channel on which workers hear of turns to cancel. */
@@ -64,6 +66,7 @@ export function globalKeys(prefix: string): GlobalKeys {
     workers: `{${prefix}:fleet}:workers`,
     agents: `{${prefix}:fleet}:agents`,
     health: `${prefix}:health`,
+    records: `{${prefix}:records}`,
     bull: `{${prefix}:bull}`,
     control: `${prefix}:control`,
     reconciler: `${prefix}:reconciler`,

@@ -121,11 +121,12 @@ function summary(id: string, name: string, { answer, attempts, durationMs }: Cal
     name,
     durationMs: Math.round(durationMs),
     route: answer.route,
-    attempts: attempts.map(({ route, outcome, code, durationMs }) => ({
+    attempts: attempts.map(({ route, outcome, code, durationMs, recordId }) => ({
       route,
       outcome,
       durationMs,
       ...(code !== undefined && { code }),
+      ...(recordId !== undefined && { recordId }),
     })),
   }
 }

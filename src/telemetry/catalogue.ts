@@ -35,6 +35,11 @@ export const COUNTERS = {
     unit: '{stall}',
     labels: ['route', 'provider', 'phase'],
   },
+  provider_raw_excerpt_missing_total: {
+    description: 'Failed attempts whose record, or a part of it, could not be kept.',
+    unit: '{failure}',
+    labels: ['route', 'provider', 'reason'],
+  },
   provider_retries_total: {
     description: 'Second requests on the same route.',
     unit: '{retry}',

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { TelemetryConfig } from '../config/config.ts'
 import { noTelemetry } from './none.ts'
 import type { Health, MetricsAddress } from './prometheus.ts'
+import type { Redactor } from './redaction.ts'
 import type { Identity, Metering, Tracing } from './setup.ts'
 import type { Log, Telemetry } from './telemetry.ts'
 
@@ -22,6 +23,8 @@ export type TelemetryOptions = {
   readonly health?: Health
   /** Values that no log line and no span may show, in any encoding (`secretValues(config)`). */
   readonly secrets?: readonly string[]
+  /** Instead of one that knows `secrets`: for tests. */
+  readonly redactor?: Redactor
   /** Throw where a metric's labels differ from the catalogue. Default: only under `NODE_ENV=test`. */
   readonly strictLabels?: boolean
 }
@@ -47,6 +50,7 @@ export async function createTelemetry({
   logStream = process.stderr,
   health,
   secrets = [],
+  redactor: givenRedactor,
   strictLabels = process.env.NODE_ENV === 'test',
 }: TelemetryOptions): Promise<RunningTelemetry> {
   const identity: Identity = { service: `turnkeeper-${service}`, version, instanceId }
@@ -54,7 +58,7 @@ export async function createTelemetry({
     import('./redaction.ts'),
     import('./log.ts'),
   ])
-  const redactor = createRedactor(secrets)
+  const redactor = givenRedactor ?? createRedactor(secrets)
   const log = await createLog({
     level: config.logLevel,
     stream: logStream,

@@ -1,41 +1,92 @@
 /**
- * Keeps secrets out of logs and spans, twice over: by structure (the names of fields that hold one) and by value
- * (the configured keys in whatever form they turn up). What an unknown error says is left out, since it may quote
- * a prompt or a page.
+ * Keeps secrets out of logs, spans, records and errors, twice over: by structure (the names of fields, headers and
+ * parameters that hold one) and by value (the configured keys in whatever form they turn up). What an unknown error
+ * says is left out, since it may quote a prompt or a page.
+ *
+ * R1. Text is redacted before it is cut, and a secret that an earlier cut has split is masked at that edge.
+ * R2. Every pattern is linear: a hostile text costs no more than a long one.
  */
 
 import { TurnkeeperError } from '../errors.ts'
+import { formsOfSecrets, MIN_SECRET_CHARS } from './secret-forms.ts'
 
 export type Redactor = {
   /** The text with every known secret, and what looks like one, masked. */
-  text(text: string): string
+  text(text: string, edges?: TextEdges): string
   /** A plain copy fit for JSON: secret fields masked, errors reduced to what is ours, depth and size bounded. */
   fields(value: unknown): unknown
+  /** True for the name of a field, header or parameter that holds a secret. */
+  isSecretName(name: string): boolean
 }
 
-const MASK = '[redacted]'
-/** Shorter secrets would shred ordinary text. */
-const MIN_SECRET_CHARS = 6
-const MIN_BASE64_CHARS = 8
+/** Where a text is a piece of a longer one: at such an edge it may begin or end in the middle of a secret. */
+export type TextEdges = { readonly cutStart?: boolean; readonly cutEnd?: boolean }
+
+export const MASK = '[redacted]'
 const MAX_DEPTH = 8
 const MAX_ITEMS = 100
 const MAX_TEXT_CHARS = 4096
 
 const SECRET_FIELD =
-  /^(?:x-)?(?:api[-_]?key|key|(?:proxy-)?authorization|(?:set-)?cookie|password|passwd|secret|client[-_]?secret|(?:access|refresh|bearer|auth|alert)?[-_]?token|credentials?)$/i
+  /^(?:x-)?(?:api[-_]?key|key|(?:proxy-)?authorization|(?:set-)?cookie2?|password|passwd|secret|client[-_]?secret|(?:access|refresh|bearer|auth|alert|id|session|csrf)?[-_]?token|credentials?|sig|signature|x-amz-(?:signature|credential|security-token)|(?:[a-z]+-)*(?:api-key|auth-token|security-token|access-token|secret))$/i
 
 /** Keys that nobody told us of, by the form of the vendors' keys and of the header that carries them. */
 const LOOKS_SECRET =
   /\b(?:sk|pk|rk|xai|gsk)[-_][A-Za-z0-9_-]{16,}|\b(Bearer|Basic)\s+[A-Za-z0-9._~+/-]{8,}=*/g
 
-/** A redactor that knows these secrets; they are kept in memory only as a pattern. */
+/** `"api_key": "…"`, `password=…`: a name that holds a secret, and its value. A bare `token` is a word of models. */
+const NAMED_SECRET =
+  /\b((?:x-)?api[-_]?key|(?<=[?&])(?:key|token|sig)|client[-_]?secret|(?:access|refresh|auth|session)[-_]?token|password|passwd|x-amz-signature)(\\?["']?\s{0,4}[:=]\s{0,4}\\?["']?)([^\s"'\\&<>,;]{6,})/gi
+
+/** The beginning of a key at the end of a cut text, or the rest of one at its start. */
+const CUT_KEY = /\b(?:sk|pk|rk|xai|gsk)[-_][A-Za-z0-9_-]*$/
+const CUT_CHARS = 512
+const CUT_REST = /^[A-Za-z0-9_-]{12,}/
+
+/** A redactor that knows these secrets; they are kept in memory only as forms and a pattern. */
 export function createRedactor(secrets: readonly string[] = []): Redactor {
-  const known = secretPattern(secrets)
-  const text = (value: string): string => {
+  const forms = formsOfSecrets(secrets)
+  const known = forms.length === 0 ? undefined : new RegExp(forms.map(escapePattern).join('|'), 'g')
+  const text = (value: string, { cutStart = false, cutEnd = false }: TextEdges = {}): string => {
     const masked = known === undefined ? value : value.replace(known, MASK)
-    return masked.replace(LOOKS_SECRET, (_match, scheme?: string) => (scheme ? `${scheme} ${MASK}` : MASK))
+    const start = cutStart ? maskStart(masked, forms) : masked
+    const edged = cutEnd ? maskEnd(start, forms) : start
+    return edged
+      .replace(LOOKS_SECRET, (_match, scheme?: string) => (scheme ? `${scheme} ${MASK}` : MASK))
+      .replace(NAMED_SECRET, (_match, name: string, between: string) => `${name}${between}${MASK}`)
   }
-  return { text, fields: (value) => copyFields(value, 0) }
+  return {
+    text,
+    fields: (value) => copyFields(value, 0),
+    isSecretName: (name) => SECRET_FIELD.test(name),
+  }
+}
+
+/** Masks what may be the beginning of a secret whose rest was cut off. */
+function maskEnd(text: string, forms: readonly string[]): string {
+  let longest = 0
+  for (const form of forms) {
+    const most = Math.min(form.length - 1, text.length)
+    for (let size = most; size >= Math.max(longest + 1, MIN_SECRET_CHARS); size--) {
+      if (text.endsWith(form.slice(0, size))) longest = size
+    }
+  }
+  if (longest > 0) return text.slice(0, -longest) + MASK
+  const tail = text.slice(-CUT_CHARS)
+  return text.slice(0, -CUT_CHARS) + tail.replace(CUT_KEY, MASK)
+}
+
+/** Masks what may be the rest of a secret whose beginning was cut off. */
+function maskStart(text: string, forms: readonly string[]): string {
+  let longest = 0
+  for (const form of forms) {
+    const most = Math.min(form.length - 1, text.length)
+    for (let size = most; size >= Math.max(longest + 1, MIN_SECRET_CHARS); size--) {
+      if (text.startsWith(form.slice(-size))) longest = size
+    }
+  }
+  if (longest > 0) return MASK + text.slice(longest)
+  return text.replace(CUT_REST, MASK)
 }
 
 function copyFields(value: unknown, depth: number): unknown {
@@ -84,29 +135,6 @@ function shortened(text: string): string {
   return text.length <= MAX_TEXT_CHARS
     ? text
     : `${text.slice(0, MAX_TEXT_CHARS)}… (${text.length} characters)`
-}
-
-/** One pattern for all forms of all secrets, longest first, so that a form inside another does not win. */
-function secretPattern(secrets: readonly string[]): RegExp | undefined {
-  const forms = new Set(secrets.filter((secret) => secret.length >= MIN_SECRET_CHARS).flatMap(formsOf))
-  if (forms.size === 0) return undefined
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length)
-  return new RegExp(longestFirst.map(escapePattern).join('|'), 'g')
-}
-
-function formsOf(secret: string): readonly string[] {
-  const json = JSON.stringify(secret).slice(1, -1)
-  return [secret, json, JSON.stringify(json).slice(1, -1), encodeURIComponent(secret), ...base64Forms(secret)]
-}
-
-/** The part of a base64 text that the secret alone decides, for each of its three alignments in a longer text. */
-function base64Forms(secret: string): readonly string[] {
-  return [0, 1, 2].flatMap((offset) => {
-    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
-    const certain = [Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6)] as const
-    const forms = [bytes.toString('base64'), bytes.toString('base64url')]
-    return forms.map((form) => form.slice(...certain)).filter((form) => form.length >= MIN_BASE64_CHARS)
-  })
 }
 
 function escapePattern(text: string): string {

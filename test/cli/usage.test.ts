@@ -14,6 +14,9 @@ const COMMANDS = [
   'turns',
   'turns show',
   'turns list',
+  'records',
+  'records show',
+  'records list',
   'config',
   'config check',
 ]

@@ -43,6 +43,14 @@ describe('what comes out', () => {
         stalledCheckMs: 5000,
         resultTtlMs: 86_400_000,
       },
+      recorder: {
+        dir: join(dir, '.turnkeeper/records'),
+        excerptBytes: 2048,
+        rawBytes: 65_536,
+        keepMs: 604_800_000,
+        sample: 0,
+        request: 'never',
+      },
       telemetry: { sampling: 1, logLevel: 'info' },
     })
     expect(config.redis).not.toHaveProperty('url')
@@ -64,8 +72,9 @@ providers:
     enabled: false
     baseUrl: https://openrouter.ai/api/v1/
     credentials: [{ id: main, apiKey: "\${KEY}" }]
-    http: { connections: 7 }
+    http: { version: 2, connections: 7 }
     timeouts: { connect: 1s, headers: 2s, firstContent: 3s, idle: 4s, total: 5m }
+    images: { allow: ["https://images.example/"] }
     limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 }
 models:
   coder: { strategy: first_available, routes: [or/z-ai/glm-4.6, or/b] }
@@ -74,6 +83,7 @@ breakers:
   stall: { over: 9, window: 4m, open: 5m, max: 6m, minRatio: 0 }
 routing: { retries: 0, maxAttempts: 2, backoff: { base: 10ms, max: 20ms } }
 queue: { name: q, concurrency: 3, lock: 1s, stalledCheck: 2s, resultTtl: 3s, eventTtl: 4s }
+recorder: { dir: evidence, excerptBytes: 1, rawBytes: 2, keep: 3h, sample: 0.25, request: failed }
 telemetry: { otlpEndpoint: "http://127.0.0.1:4318/", sampling: 0.5, logLevel: debug }
 agents: ./agents.ts
 `,
@@ -90,7 +100,7 @@ agents: ./agents.ts
           dialect: 'openrouter',
           enabled: false,
           baseUrl: 'https://openrouter.ai/api/v1',
-          http: { connections: 7 },
+          http: { version: '2', connections: 7 },
           timeouts: {
             connectMs: 1000,
             headersMs: 2000,
@@ -98,6 +108,7 @@ agents: ./agents.ts
             idleMs: 4000,
             totalMs: 300_000,
           },
+          images: { allow: ['https://images.example'] },
           limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 },
         },
       },
@@ -123,6 +134,14 @@ agents: ./agents.ts
         stalledCheckMs: 2000,
         resultTtlMs: 3000,
         eventTtlMs: 4000,
+      },
+      recorder: {
+        dir: join(dir, 'evidence'),
+        excerptBytes: 1,
+        rawBytes: 2,
+        keepMs: 10_800_000,
+        sample: 0.25,
+        request: 'failed',
       },
       telemetry: { otlpEndpoint: 'http://127.0.0.1:4318', sampling: 0.5, logLevel: 'debug' },
       agents: join(dir, 'agents.ts'),
@@ -169,7 +188,7 @@ describe('what is refused', () => {
 
   test.each<[string, object, string]>([
     ['an unknown section', { reids: {} }, 'reids: unknown key, did you mean "redis"?'],
-    ['a section that does nothing yet', { recorder: {} }, 'recorder: unknown key (known here: redis, server'],
+    ['a section that does nothing yet', { probes: {} }, 'probes: unknown key (known here: redis, server'],
     [
       'an unknown key deep inside',
       withProvider({ timeuots: {} }),

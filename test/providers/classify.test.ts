@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Reason } from '../../src/errors.ts'
 import { classifyFailure } from '../../src/providers/classify.ts'
 import type { ContentKind } from '../../src/providers/upstream.ts'
+import { createRedactor } from '../../src/telemetry/redaction.ts'
 
 const classify = (status: number, body?: unknown, kind: ContentKind = 'json') =>
   classifyFailure({
@@ -11,7 +12,11 @@ const classify = (status: number, body?: unknown, kind: ContentKind = 'json') =>
     kind,
     body,
     now: 0,
-    excerpt: { secrets: ['s3cret-value'], sent: '{"content":"my very private question about taxes"}' },
+    excerpt: {
+      secrets: ['s3cret-value'],
+      redactor: createRedactor(),
+      sent: '{"content":"my very private question about taxes"}',
+    },
   })
 const error = (message: string, more: object = {}): object => ({ error: { message, ...more } })
 
@@ -61,16 +66,19 @@ test('an HTML page with a server status is a page, with a client status what the
   expect(classify(401, undefined, 'html').reason).toBe('invalid_key')
 })
 
-test('C3: the message quotes a short line of the upstream and nothing more', () => {
-  const { message } = classify(500, error(`first\nsecond ${'x'.repeat(500)}`))
-  expect(message).toMatch(/^the upstream answered 500 \(server error\): first second x+…$/)
-  expect(message.length).toBeLessThan(260)
+test('C3: the message is ours; a short line of the upstream stands beside it and crosses no process border', () => {
+  const failure = classify(500, error(`first\nsecond ${'x'.repeat(500)}`))
+  expect(failure.message).toBe('the upstream answered 500 (server error)')
+  expect(failure.excerpt).toMatch(/^first second x+…$/)
+  expect(failure.excerpt?.length).toBeLessThanOrEqual(200)
+  expect(JSON.stringify(failure)).not.toContain('first second')
 })
 
-test('C3: no markup, no key and no prompt gets into a message', () => {
-  expect(classify(500, error('<html><body>Bad gateway</body></html>')).message).not.toContain('<')
-  expect(classify(401, error('bad key s3cret-value')).message).not.toContain('s3cret')
-  expect(classify(401, error('bad key sk-abcdefgh12345')).message).not.toContain('abcdefgh')
+test('C3: no markup, no key and no prompt gets into an excerpt', () => {
+  expect(classify(500, error('<html><body>Bad gateway</body></html>')).excerpt).toBeUndefined()
+  expect(classify(401, error('bad key s3cret-value')).excerpt).toBe('bad key [key]')
+  expect(classify(401, error('bad key sk-abcdefgh12345')).excerpt).toBe('bad key [key]')
+  expect(classify(401, error('bad header Bearer abcdefgh12345')).excerpt).not.toContain('abcdefgh')
   const echo = 'cannot parse "my very private question about taxes"'
-  expect(classify(500, error(echo)).message).not.toContain('private')
+  expect(classify(500, error(echo)).excerpt).toBeUndefined()
 })

@@ -29,7 +29,7 @@ test('bytes keep a connection alive, but only content keeps a stream alive', () 
   deadlines.headers()
   for (let i = 0; i < 4; i++) {
     vi.advanceTimersByTime(120)
-    deadlines.bytes()
+    deadlines.bytes(100)
   }
   expect(expired).toEqual([])
   vi.advanceTimersByTime(30)
@@ -41,7 +41,7 @@ test('silence on the wire is a stall, whose length is kept', () => {
   deadlines.sent()
   deadlines.headers()
   vi.advanceTimersByTime(150)
-  deadlines.bytes()
+  deadlines.bytes(100)
   deadlines.content()
   vi.advanceTimersByTime(201)
   expect(expired).toEqual(['stall'])
@@ -54,7 +54,7 @@ test('the total runs whatever happens', () => {
   deadlines.headers()
   for (let i = 0; i < 20; i++) {
     vi.advanceTimersByTime(105)
-    deadlines.bytes()
+    deadlines.bytes(100)
     deadlines.content()
   }
   expect(expired).toEqual(['timeout_total'])
@@ -66,4 +66,33 @@ test('a stopped one never fires', () => {
   deadlines.stop()
   vi.advanceTimersByTime(5000)
   expect(expired).toEqual([])
+})
+
+test('a stream that drips below the floor for a whole window is a stall', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  // 16 bytes a second, over a window of twice the longest patience (1 s)
+  for (let i = 0; i < 15; i++) {
+    vi.advanceTimersByTime(60)
+    deadlines.bytes(1)
+    deadlines.content()
+  }
+  expect(expired).toEqual([])
+  vi.advanceTimersByTime(101)
+  expect(expired).toEqual(['stall'])
+})
+
+test('a slow stream above the floor lives until its total time', () => {
+  const { deadlines, expired } = start()
+  deadlines.sent()
+  deadlines.headers()
+  for (let i = 0; i < 32; i++) {
+    vi.advanceTimersByTime(60)
+    deadlines.bytes(1)
+    deadlines.content()
+  }
+  expect(expired).toEqual([])
+  vi.advanceTimersByTime(90)
+  expect(expired).toEqual(['timeout_total'])
 })

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-
 import { createCollector } from '../../src/providers/collect.ts'
 import { DEFAULT_LIMITS } from '../../src/providers/create-upstream.ts'
 import { openaiChat } from '../../src/providers/protocols/openai-chat.ts'
 import { type BodyReader, type BodyVerdict, createBodyReader } from '../../src/providers/response-body.ts'
 import type { Answer, Limits } from '../../src/providers/types.ts'
+import { createRedactor } from '../../src/telemetry/redaction.ts'
 import { rechunk, type Seeded, seeded } from './rechunk.ts'
 import { chunk, completion, event } from './upstream-server.ts'
 
@@ -26,7 +26,7 @@ function open(options: ReadOptions = {}): { reader: BodyReader; answer: () => An
     framing: 'sse',
     streamed,
     limits: { ...DEFAULT_LIMITS, ...limits },
-    excerpt: { secrets: [], sent: '' },
+    excerpt: { secrets: [], redactor: createRedactor(), sent: '' },
     now: () => 0,
   })
   return { reader, answer: collector.answer }

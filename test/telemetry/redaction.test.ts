@@ -16,6 +16,12 @@ test.each([
   ['in base64', base64(secret)],
   ['in base64 after one byte', base64(`:${secret}`)],
   ['in base64 inside a longer text', base64(`user:${secret}:more`)],
+  ['in JSON with escaped slashes', JSON.stringify({ a: secret }).replaceAll('/', '\\/')],
+  ['URL-encoded twice', encodeURIComponent(`?key=${encodeURIComponent(secret)}`)],
+  ['URL-encoded in lower case', encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase())],
+  ['in HTML', secret.replaceAll('"', '&quot;')],
+  ['in hex', Buffer.from(`a ${secret} b`).toString('hex')],
+  ['in upper-case hex', Buffer.from(secret).toString('hex').toUpperCase()],
   ['in base64url', Buffer.from(secret).toString('base64url')],
 ])('a known secret is masked %s', (_how, text) => {
   const masked = redactor.text(text)
@@ -36,6 +42,35 @@ test.each([
 ])('what looks like a key is masked though nobody named it: %s', (text, expected) => {
   expect(createRedactor().text(text)).toBe(expected)
 })
+
+test.each([
+  ['{"api_key":"abc-def-1"}', '{"api_key":"[redacted]"}'],
+  ['{\\"client_secret\\": \\"abc-def-1\\"}', '{\\"client_secret\\": \\"[redacted]\\"}'],
+  ['password=hunter2-x&next=1', 'password=[redacted]&next=1'],
+  ['GET /v1?key=abc-def-1&a=2', 'GET /v1?key=[redacted]&a=2'],
+  ['{"token":"Hello","logprob":-0.1}', '{"token":"Hello","logprob":-0.1}'],
+])('a value is masked by the name before it: %s', (text, expected) => {
+  expect(createRedactor().text(text)).toBe(expected)
+})
+
+test('R1: where a text was cut through a secret, neither piece of it stays', () => {
+  for (let at = 6; at < secret.length - 6; at++) {
+    const before = redactor.text(`x ${secret.slice(0, at)}`, { cutEnd: true })
+    const after = redactor.text(`${secret.slice(at)} y`, { cutStart: true })
+    expect([before, after]).toEqual(['x [redacted]', '[redacted] y'])
+  }
+  expect(redactor.text('a key: sk-abc', { cutEnd: true })).toBe('a key: [redacted]')
+  expect(redactor.text('an ordinary end', { cutEnd: true })).toBe('an ordinary end')
+})
+
+test.each(['x-goog-api-key', 'X-Api-Key', 'Set-Cookie', 'x-amz-security-token', 'sig', 'access_token'])(
+  '%s is the name of a secret',
+  (name) => expect(redactor.isSecretName(name)).toBe(true),
+)
+
+test.each(['x-request-id', 'content-type', 'max_tokens', 'inputTokens', 'monkey'])('%s is not', (name) =>
+  expect(redactor.isSecretName(name)).toBe(false),
+)
 
 test('fields that hold secrets are masked by their name, at any depth', () => {
   const fields = {

@@ -36,6 +36,16 @@ const limits = section({
   toolArgumentBytes: whole(1).default(DEFAULTS.limits.toolArgumentBytes),
 })
 
+const ORIGIN = 'an origin such as https://images.example.com, without a path'
+
+const origin = httpUrl.refine((url) => URL.parse(url)?.origin === url, { error: ORIGIN })
+
+/** YAML reads an unquoted 2 as a number. */
+const httpVersion = z.preprocess(
+  (value) => (typeof value === 'number' ? String(value) : value),
+  oneOf('1.1', '2'),
+)
+
 /** One entry of `providers`. */
 export const providerSchema = section({
   protocol: oneOf('openai-chat', 'openai-responses', 'anthropic', 'ollama', 'llamacpp-cli'),
@@ -59,7 +69,13 @@ export const providerSchema = section({
     .max(1, { error: 'one credential at most: changing between several does not exist yet' })
     .nullish()
     .transform((list) => list ?? []),
-  http: section({ connections: whole(1, 65_535).default(DEFAULTS.http.connections) }),
+  http: section({
+    version: httpVersion.default(DEFAULTS.http.version),
+    connections: whole(1, 65_535).default(DEFAULTS.http.connections),
+  }),
+  images: section({
+    allow: z.array(origin, { error: 'a list of origins such as https://images.example.com' }).default([]),
+  }),
   timeouts,
   limits,
 }).check(checkReach)

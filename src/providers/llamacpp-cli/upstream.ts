@@ -9,6 +9,7 @@ import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TurnkeeperError, toTurnkeeperError } from '../../errors.ts'
+import { createRedactor } from '../../telemetry/redaction.ts'
 import { type AttemptRecord, startRecord } from '../attempt-record.ts'
 import { excerptOf } from '../excerpt.ts'
 import type { Limits, ModelRequest, PartSink, StreamPart, Timeouts } from '../types.ts'
@@ -169,8 +170,12 @@ function failureOf(end: ProcessEnd, evidence: Evidence): TurnkeeperError | undef
   }
   const how = end.signal === null ? `ended with status ${end.code}` : `was ended by ${end.signal}`
   const what = end.code === 0 ? 'gave no answer' : how
-  const said = excerptOf(complaint ?? lastLine(stderr), { secrets: [], sent: prompt })
-  return new TurnkeeperError('process_failed', `llama-cli ${what}${said === '' ? '' : `: ${said}`}`)
+  const said = excerptOf(complaint ?? lastLine(stderr), {
+    secrets: [],
+    redactor: createRedactor(),
+    sent: prompt,
+  })
+  return new TurnkeeperError('process_failed', `llama-cli ${what}`, said === '' ? {} : { excerpt: said })
 }
 
 function lastLine(stderr: Buffer): string {

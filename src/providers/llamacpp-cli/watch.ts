@@ -31,6 +31,8 @@ export function startWatch(timeouts: Timeouts, signal: AbortSignal | undefined):
   const deadlines = startDeadlines({
     timeouts: { ...timeouts, headersMs: timeouts.firstContentMs },
     now: () => performance.now(),
+    // A process prints bare words: a token a second of them is 4 bytes, and slow hardware is no fault.
+    floorBytesPerSecond: 0,
     onExpire: (reason, afterMs) => fail(expired(reason, afterMs)),
   })
   const onAbort = (): void => fail(cancelled())
@@ -48,7 +50,7 @@ export function startWatch(timeouts: Timeouts, signal: AbortSignal | undefined):
       return deadlines.longestSilenceMs
     },
     bytes() {
-      if (hasContent) deadlines.bytes()
+      if (hasContent) deadlines.bytes(0)
     },
     content() {
       if (!hasContent) deadlines.headers()

@@ -20,6 +20,7 @@ import type { RoutingConfig } from '../../config/config.ts'
 import { type AttemptSummary, TurnkeeperError, toTurnkeeperError, withDetails } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { createCollector } from '../collect.ts'
+import type { Recorder } from '../recorder/recorder.ts'
 import type { Answer, ModelRequest, PartSink } from '../types.ts'
 import { type AttemptReport, reportToSummary, type Upstream } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
@@ -46,6 +47,8 @@ export type AttemptEngineDependencies = {
   readonly upstreamOf: (route: string) => Upstream | undefined
   readonly config: RoutingConfig
   readonly telemetry: Telemetry
+  /** Keeps the evidence of attempts. Default: nobody does. */
+  readonly record?: Recorder['record']
   /** Monotonic milliseconds. Default `performance.now`. */
   readonly clock?: () => number
   /** 0 to 1; for the jitter of backoff. Default `Math.random`. */
@@ -60,6 +63,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     clock: () => performance.now(),
     random: Math.random,
     sleep: sleepUntilAborted,
+    record: () => undefined,
     ...dependencies,
   }
   return {
@@ -125,14 +129,16 @@ async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Pr
   const gate = createCommitGate({ emit: call.emit, onCommit: span.onContent })
   const { generation } = world.health.view(name)
   const about = { number: call.attempts.length + 1, after: decisions.at(-1) }
-  const report = await observeAttempt(world, { ...about, route: candidate.route, alias: span.alias }, () =>
-    attemptSafely(world.upstreamOf(name), name, (upstream) =>
+  const attempt = async (): Promise<AttemptReport> => {
+    const made = await attemptSafely(world.upstreamOf(name), name, (upstream) =>
       upstream.attempt(request, gate.push, {
         ...(options.signal && { signal: options.signal }),
         ...(call.plain.has(name) && { stream: false }),
       }),
-    ),
-  )
+    )
+    return recorded(call, made, { ...about, alias: span.alias })
+  }
+  const report = await observeAttempt(world, { ...about, route: candidate.route, alias: span.alias }, attempt)
   gate.settle(report.outcome === 'ok')
   span.onAttempt(candidate.route, gate.facts(), report)
   call.last = report
@@ -140,6 +146,19 @@ async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Pr
   if (report.error?.reason === 'sse_parse') call.plain.add(name)
   if (report.outcome !== 'cancelled') world.health.report(name, generation, report.error?.reason)
   return { report, isCommitted: gate.isCommitted() }
+}
+
+/** The report with the id of its record; the evidence is the recorder's from here on. */
+function recorded(
+  { world, plain }: Call,
+  { evidence, ...report }: AttemptReport,
+  { number: attempt, after, alias }: { number: number; after: Decision | undefined; alias: string },
+): AttemptReport {
+  if (evidence === undefined) return report
+  const streamReason = plain.has(report.route) ? 'its event stream could not be read' : undefined
+  const trail = { alias, attempt, ...(after && { after }), ...(streamReason && { streamReason }) }
+  const recordId = world.record({ ...report, evidence }, trail)
+  return recordId === undefined ? report : { ...report, recordId }
 }
 
 /** An upstream that breaks its promise and throws (U1), or is not there, has failed like any other. */

@@ -1,5 +1,6 @@
 import { REASONS } from '../../errors.ts'
 import type { Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import { MISSING_REASONS } from '../recorder/recorder.ts'
 import type { AttemptPhase, AttemptReport, ContentKind } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
 import { isUsable, MOVES, STATES } from './breaker/states.ts'
@@ -31,6 +32,8 @@ export function zeroMetrics(telemetry: Telemetry, { routes, aliases }: RouteTabl
       telemetry.count('provider_html_payload_total', { route, provider, phase }, 0)
       telemetry.count('provider_stall_count_total', { route, provider, phase }, 0)
     }
+    for (const reason of MISSING_REASONS)
+      telemetry.count('provider_raw_excerpt_missing_total', { route, provider, reason }, 0)
     for (const reason of FAILURES) telemetry.count('provider_retries_total', { route, reason }, 0)
     for (const content_type of CONTENT_KINDS)
       telemetry.count('provider_responses_total', { route, content_type }, 0)
@@ -100,13 +103,14 @@ export function recordAttempt(telemetry: Telemetry, labels: RouteLabels, report:
 
 /** What the span of an attempt says once it is over: no content, no message. */
 export function reportToAttributes(report: AttemptReport): Attributes {
-  const { error, phase, status, contentKind, requestId } = report
+  const { error, phase, status, contentKind, requestId, recordId } = report
   return {
     outcome: reportToOutcome(report),
     phase,
     'http.response.status_code': status,
     'response.kind': contentKind,
     'provider.request_id': requestId,
+    'provider.record_id': recordId,
     'error.type': error?.code,
     'error.category': error && REASONS[error.reason].category,
   }
@@ -114,8 +118,8 @@ export function reportToAttributes(report: AttemptReport): Attributes {
 
 /** One log line for an attempt that failed; nothing for one that went well or was cancelled. */
 export function logFailedAttempt(telemetry: Telemetry, report: AttemptReport, fields: Attributes): void {
-  const { outcome, error, phase, status, requestId, durationMs } = report
+  const { outcome, error, phase, status, requestId, recordId, durationMs } = report
   if (outcome !== 'failed' || error === undefined) return
-  const line = { ...fields, code: error.code, phase, status, request_id: requestId }
+  const line = { ...fields, code: error.code, phase, status, request_id: requestId, record_id: recordId }
   telemetry.log.warn({ ...line, duration_ms: Math.round(durationMs) }, 'provider attempt failed')
 }

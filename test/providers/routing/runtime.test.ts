@@ -29,9 +29,11 @@ describe('the provider runtime', () => {
   let runtime: ProviderRuntime
   let telemetry: RunningTelemetry
   let count = 0
+  const folder = mkdtempSync(join(tmpdir(), 'tk-runtime-'))
 
   const configOf = (more: object = {}) => ({
     redis: { prefix: `runtime${count}` },
+    recorder: { dir: folder },
     providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
     models: { coder: { routes: ['sim/first', 'sim/second'] } },
     routing: { backoff: { base: '1ms', max: '10ms' } },
@@ -56,6 +58,7 @@ describe('the provider runtime', () => {
     await closeRedis(subscriber)
     await server.close()
     await sim.close()
+    rmSync(folder, { recursive: true, force: true })
   })
   beforeEach(async () => {
     count++
@@ -122,6 +125,25 @@ describe('the provider runtime', () => {
     const error = await runtime.complete(ask()).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'server/server_error', route: 'sim/first' })
     expect(error).toHaveProperty('attempts.length', 4)
+  })
+
+  test('gives a failed attempt a record, in the error, the result and the list', async () => {
+    sim.control({ model: 'first', fault: 'html' })
+    const { attempts } = await run()
+    const ids = attempts.map(({ recordId }) => recordId)
+    expect(ids).toEqual([expect.stringMatching(/^r-/), expect.stringMatching(/^r-/), undefined])
+    await expect.poll(() => runtime.records.list({ route: 'sim/first' })).toHaveLength(2)
+    const [second, first] = await runtime.records.list()
+    expect(first).toMatchObject({ id: ids[0], trail: { alias: 'coder', attempt: 1 } })
+    expect(second).toMatchObject({
+      id: ids[1],
+      code: 'server/html_payload',
+      trail: { attempt: 2, after: { type: 'retry', from: 'sim/first', reason: 'html_payload' } },
+    })
+    const error = await runtime.complete(ask('sim/first')).catch((caught: unknown) => caught)
+    expect(error).toHaveProperty('attempts.0.recordId', expect.stringMatching(/^r-/))
+    const page = await (await fetch(telemetry.metricsUrl ?? '')).text()
+    expect(page).toMatch(/provider_raw_excerpt_missing_total\{route="sim\/first",.*reason="disk"\} 0/)
   })
 
   test('shows every route from the first scrape on, and no name that a client made up', async () => {
