@@ -121,7 +121,7 @@ describe('hostile JSON', () => {
   test.each([
     ['lists', ['[', ']']],
     ['objects', ['{"a":', '}']],
-  ] as const)('of %s is read up to 64 levels and refused beyond, at any depth', (_what, brackets) => {
+  ] as const)('of %s is read up to a limit and refused beyond, at any depth', (_what, brackets) => {
     expect(parseJson(nested(MAX_JSON_DEPTH, brackets))).toBeDefined()
     fc.assert(
       fc.property(fc.integer({ min: MAX_JSON_DEPTH + 1, max: 200_000 }), (depth) => {
@@ -154,8 +154,10 @@ describe('hostile JSON', () => {
       const tools = createToolAssembler((part) => parts.push(part), { maxBytes: 1000, newId: () => 'id' })
       const text = `{"a":{${key}:${value}}}`
       tools.add({ index: 0, id: 'a', name: 'f', text, position: 0, count: 1, freeForm: false })
-      expect(tools.flush(false)).toEqual({ unreadable: 'f' })
-      expect(read([Buffer.from(`data: {"choices":[],${key}:${value}}\n\n`)]).verdict.type).toBe('failed')
+      expect(tools.flush(false)).toBeUndefined()
+      const call = parts.find((part) => part.type === 'tool_call')
+      expect(JSON.stringify(call?.input)).toBe(JSON.stringify(JSON.parse(text)))
+      read([Buffer.from(`data: {"choices":[],${key}:${value}}\n\n`)])
     }
     expect(Object.hasOwn(Object.prototype, 'x')).toBe(false)
     expect(parseJson('{"text":"about __proto__ and constructor.prototype"}')).toBeDefined()
