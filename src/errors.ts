@@ -118,6 +118,14 @@ export type AttemptSummary = {
   /** Of the record with the evidence: `turnkeeper records show <id>`. Absent where none was kept. */
   readonly recordId?: string
   readonly durationMs: number
+  /** Whether an event stream was asked for; absent where nothing was sent. */
+  readonly streamed?: boolean
+  /** Why it was not asked in the usual way: `tool_turn`, `sse_parse`, `json_fallback`. */
+  readonly policy?: readonly string[]
+  /** Parameters that the provider does not have and that were left out, as `parameters.unknown: warn` allows. */
+  readonly notSent?: readonly string[]
+  /** US dollars; absent where no price or no usage is known. */
+  readonly costUsd?: number
 }
 
 export type ErrorDetails = {

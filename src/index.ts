@@ -8,6 +8,10 @@ export {
   type SerializedError,
   TurnkeeperError,
 } from './errors.ts'
+export type { Ability, Capability, RouteCapabilities } from './providers/capabilities/capability.ts'
+export type { ProviderModels } from './providers/models/catalogue.ts'
+export type { ModelInfo, Price } from './providers/models/model-info.ts'
+export type { RequestEstimate } from './providers/models/offers.ts'
 export { createProvider, type ProviderOptions } from './providers/provider.ts'
 export type { ProviderRecord } from './providers/recorder/record.ts'
 export type { ListRecords, RecordReader } from './providers/recorder/record-store.ts'

@@ -4,7 +4,9 @@ import type { Config } from '../config/config.ts'
 import { suggestion } from '../config/problems.ts'
 import { TurnkeeperError } from '../errors.ts'
 import type { Agent } from '../runtime/agent.ts'
+import { type LargeTool, largeTools } from '../runtime/large-tools.ts'
 import { loadAgents } from '../runtime/load-agents.ts'
+import { agentFindings } from './parameters-check.ts'
 
 export type AgentDescription = {
   readonly name: string
@@ -26,12 +28,20 @@ export async function checkAgents(config: Config): Promise<AgentsCheck> {
     const agents = [...(await loadAgents(config.agents)).values()]
     return {
       agents: agents.map(describeAgent),
-      findings: agents.flatMap((agent) => findingsOf(agent, config)),
+      findings: [
+        ...agents.flatMap((agent) => [...findingsOf(agent, config), ...agentFindings(agent, config)]),
+        ...[...largeTools(new Map(agents.map((agent) => [agent.name, agent])), config)].map(largeToolText),
+      ],
     }
   } catch (error) {
     if (!(error instanceof TurnkeeperError)) throw error
     return { agents: [], findings: [error.message] }
   }
+}
+
+function largeToolText({ agent, tool, schemaBytes, limitBytes }: LargeTool): string {
+  const limit = `limits.toolSchemaBytes is ${limitBytes}`
+  return `agent ${agent}: the schema of its tool ${tool} has ${schemaBytes} bytes (${limit})`
 }
 
 /** The same in lines for people, to stand below the configuration. */

@@ -10,7 +10,9 @@ import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../config/version.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { modelsCommand } from './commands/models.ts'
 import { recordsCommand } from './commands/records.ts'
+import { routesCommand } from './commands/routes.ts'
 import { serveCommand } from './commands/serve.ts'
 import { simCommand } from './commands/sim.ts'
 import { turnsCommand } from './commands/turns.ts'
@@ -73,6 +75,8 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     enqueueCommand,
     turnsCommand,
     recordsCommand,
+    routesCommand,
+    modelsCommand,
     configCommand,
   ]) {
     command(program, context)

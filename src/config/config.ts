@@ -57,6 +57,10 @@ export type ProviderConfig = {
   readonly command?: CommandConfig
   /** None for a local server, else one. */
   readonly credentials: readonly CredentialConfig[]
+  readonly toolTurns: ToolTurnsConfig
+  /** Whether a route that refuses a response format is asked again in plain words. */
+  readonly jsonMode: { readonly fallback: boolean }
+  readonly parameters: ParametersConfig
   /** `2` offers HTTP/2 to https servers and takes what they choose; many requests then share a connection. */
   readonly http: { readonly version: '1.1' | '2'; readonly connections: number }
   /** Origins from which linked images are fetched by us and sent as bytes; none: links are sent as they are. */
@@ -74,6 +78,21 @@ export type CommandConfig = {
 
 export type CredentialConfig = { readonly id: string; readonly apiKey: Secret }
 
+/** Whether turns with tools are streamed. */
+export type ToolTurnsConfig = {
+  /** `auto`: not until a probe has shown the route safe. */
+  readonly stream: boolean | 'auto'
+  /** The same for single models of the provider, by their names. */
+  readonly routes: Readonly<Record<string, boolean | 'auto'>>
+}
+
+export type ParametersConfig = {
+  /** What becomes of a request with parameters that the provider does not have. */
+  readonly unknown: 'reject' | 'warn'
+  /** By neutral name; for requests that do not say it themselves. */
+  readonly defaults: Readonly<Record<string, unknown>>
+}
+
 /** All in milliseconds; meaning as in the provider contract. */
 export type TimeoutsConfig = {
   readonly connectMs: number
@@ -88,6 +107,8 @@ export type LimitsConfig = {
   readonly bodyBytes: number
   readonly eventBytes: number
   readonly toolArgumentBytes: number
+  /** A tool whose schema is larger is reported when a worker starts. */
+  readonly toolSchemaBytes: number
 }
 
 export type AliasConfig = {

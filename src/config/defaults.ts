@@ -10,7 +10,13 @@ export const DEFAULTS = {
   redis: { prefix: 'turnkeeper', durability: 'aof', dataDir: '.turnkeeper/redis' },
   server: { host: '127.0.0.1', port: 8317 },
   metrics: { host: '127.0.0.1', port: 9464 },
-  provider: { dialect: 'generic', enabled: true },
+  provider: {
+    dialect: 'generic',
+    enabled: true,
+    toolTurns: { stream: 'auto' },
+    jsonMode: { fallback: true },
+    parameters: { unknown: 'reject', defaults: { maxTokens: 4096 } },
+  },
   http: { version: '1.1', connections: 256 },
   timeouts: {
     connectMs: 10 * SECOND,
@@ -19,7 +25,7 @@ export const DEFAULTS = {
     idleMs: 30 * SECOND,
     totalMs: 10 * MINUTE,
   },
-  limits: { bodyBytes: 4 * MIB, eventBytes: MIB, toolArgumentBytes: 256 * KIB },
+  limits: { bodyBytes: 4 * MIB, eventBytes: MIB, toolArgumentBytes: 256 * KIB, toolSchemaBytes: 8 * KIB },
   strategy: 'first_healthy',
   breakers: {
     html: { over: 3, windowMs: 10 * MINUTE, openMs: 15 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },

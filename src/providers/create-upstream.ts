@@ -3,16 +3,18 @@ import { noTelemetry } from '../telemetry/none.ts'
 import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { runAttempt, type Target } from './attempt.ts'
+import { checkedUpstream } from './checked-upstream.ts'
 import { createCollector } from './collect.ts'
 import { createHttpClient, type HttpClient } from './http.ts'
 import { type ImageFetcher, inlineImages } from './images.ts'
 import type { LlamaCommand } from './llamacpp-cli/command.ts'
 import { createLlamaUpstream } from './llamacpp-cli/upstream.ts'
+import { checkParameters, type UnknownPolicy } from './parameters/check.ts'
 import { DIALECTS, type DialectName } from './protocols/dialects.ts'
 import type { ProtocolName } from './protocols/protocol.ts'
 import { PROTOCOLS } from './protocols/registry.ts'
 import type { EvidenceOptions } from './recorder/evidence.ts'
-import type { Limits, ModelRequest, PartSink, Timeouts } from './types.ts'
+import type { Limits, ModelParameters, ModelRequest, PartSink, Timeouts } from './types.ts'
 import type { AttemptOptions, AttemptReport, Upstream } from './upstream.ts'
 
 export type UpstreamOptions = {
@@ -36,6 +38,10 @@ export type UpstreamOptions = {
   readonly stream?: boolean
   /** Sent with every request, instead of ours where the names are equal. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Parameters of every request that does not set them itself. */
+  readonly parameters?: ModelParameters
+  /** What becomes of parameters that the vendor does not have. Default `reject`. */
+  readonly unknownParameters?: UnknownPolicy
   readonly timeouts?: Partial<Timeouts>
   readonly limits?: Partial<Limits>
   /** Shared connections; closed by who made them. Default: a client of its own that is never closed. */
@@ -67,7 +73,20 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** One route. Throws `config/invalid_config` for options that cannot work; makes no connection yet. */
 export function createUpstream(options: UpstreamOptions): Upstream {
-  if (options.protocol === 'llamacpp-cli') return toLlamaUpstream(options)
+  const upstream = options.protocol === 'llamacpp-cli' ? toLlamaUpstream(options) : toHttpUpstream(options)
+  const { protocol, dialect = 'generic', provider, parameters: defaults = {} } = options
+  const path = provider === undefined ? 'parameters' : `providers.${provider}.parameters.defaults`
+  // Defaults that the vendor would refuse are a mistake of the configuration, not of each request.
+  const { refusal } = checkParameters({ ...defaults }, { protocol, dialect, path })
+  if (refusal) throw new TurnkeeperError('invalid_config', refusal.message)
+  return checkedUpstream(upstream, {
+    ...{ protocol, dialect, defaults },
+    unknown: options.unknownParameters ?? 'reject',
+    provider: provider ?? upstream.route.split('/', 1)[0] ?? '',
+  })
+}
+
+function toHttpUpstream(options: UpstreamOptions): Upstream {
   const target = toTarget(options)
   return {
     route: target.route,

@@ -7,11 +7,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { REASONS, type TurnkeeperError, withDetails } from '../errors.ts'
+import { type AttemptSummary, REASONS, type TurnkeeperError, withDetails } from '../errors.ts'
 import { createCollector } from './collect.ts'
 import { createUpstream, DEFAULT_TIMEOUTS, type UpstreamOptions } from './create-upstream.ts'
 import { createHttpClient } from './http.ts'
 import { createPartQueue } from './part-queue.ts'
+import { decideTransport, type Lesson, lessonOf } from './policy.ts'
 import type { Answer, ModelRequest, PartSink, Provider, RunOptions, StreamPart } from './types.ts'
 import { type AttemptReport, reportToSummary, type Upstream } from './upstream.ts'
 
@@ -35,10 +36,8 @@ export function createProvider(options: ProviderOptions): Provider {
   const { stream = true, retries = 1, ...rest } = options
   const http = createHttpClient({ connectMs: options.timeouts?.connectMs ?? DEFAULT_TIMEOUTS.connectMs })
   const upstream = createUpstream({ ...rest, http })
-  const run: Provider['run'] = (request, emit, { signal } = {}) => {
-    const streamed = stream === 'auto' ? !request.tools?.length : stream
-    return runWithRetries({ upstream, retries, streamed, request, emit, ...(signal && { signal }) })
-  }
+  const run: Provider['run'] = (request, emit, { signal } = {}) =>
+    runWithRetries({ upstream, retries, stream, request, emit, ...(signal && { signal }) })
   const close = (): Promise<void> => http.close()
   return {
     run,
@@ -52,27 +51,41 @@ export function createProvider(options: ProviderOptions): Provider {
 type Run = {
   readonly upstream: Upstream
   readonly retries: number
-  readonly streamed: boolean
+  readonly stream: boolean | 'auto'
   readonly request: ModelRequest
   readonly emit: PartSink
   readonly signal?: AbortSignal
 }
 
-async function runWithRetries({ upstream, retries, streamed, request, emit, signal }: Run): Promise<void> {
-  const reports: AttemptReport[] = []
-  let stream = streamed
+async function runWithRetries({
+  upstream,
+  retries,
+  stream: asked,
+  request,
+  emit,
+  signal,
+}: Run): Promise<void> {
+  const attempts: AttemptSummary[] = []
+  const lessons = new Set<Lesson>()
+  const policy = { toolTurns: asked, jsonFallback: false }
   let retriesLeft = retries
   for (;;) {
+    const transport = decideTransport(request, { policy, lessons })
+    const stream = asked !== false && transport.stream
     const report = await upstream.attempt(request, emit, { stream, ...(signal && { signal }) })
-    reports.push(report)
+    const { reasons } = transport
+    attempts.push({
+      ...reportToSummary(report),
+      ...(asked !== false && reasons.length > 0 && { policy: reasons }),
+    })
     if (report.error === undefined) return
-    const isFirstParseFailure = report.error.reason === 'sse_parse' && stream
-    if (isFirstParseFailure && report.phase !== 'after_content') {
-      stream = false
+    const lesson = stream ? lessonOf(report, transport, policy) : undefined
+    if (lesson && report.phase !== 'after_content') {
+      lessons.add(lesson)
       continue
     }
-    const delayMs = retriesLeft > 0 ? retryDelay(report, reports.length) : undefined
-    if (delayMs === undefined || !(await slept(delayMs, signal))) return emitError(reports, emit)
+    const delayMs = retriesLeft > 0 ? retryDelay(report, attempts.length) : undefined
+    if (delayMs === undefined || !(await slept(delayMs, signal))) return emitError(report, attempts, emit)
     retriesLeft--
   }
 }
@@ -97,10 +110,8 @@ async function slept(delayMs: number, signal: AbortSignal | undefined): Promise<
   }
 }
 
-function emitError(reports: readonly AttemptReport[], emit: PartSink): void {
-  const { error } = reports.at(-1)!
+function emitError({ error }: AttemptReport, attempts: readonly AttemptSummary[], emit: PartSink): void {
   if (error === undefined) return
-  const attempts = reports.map(reportToSummary)
   // Upstream.attempt puts the answer so far there.
   emit({ type: 'error', error: withDetails(error, { attempts }), partial: error.partial as Answer })
 }

@@ -15,9 +15,13 @@ import { openRedis } from '../redis/embedded.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { RouteCapabilities } from './capabilities/capability.ts'
 import { createUpstream, type UpstreamOptions } from './create-upstream.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
 import { createImageFetcher, type ImageFetcher } from './images.ts'
+import type { ProviderModels } from './models/catalogue.ts'
+import { openOffers, type RequestEstimate } from './models/offers.ts'
+import type { StreamPolicy } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
 import { createRecorder } from './recorder/recorder.ts'
@@ -31,7 +35,7 @@ import type { AttemptEngine } from './routing/engine-types.ts'
 import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { createRouter } from './routing/router.ts'
-import type { Answer, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
+import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
 /** A configured route and how it stands. */
@@ -46,6 +50,12 @@ export type ProviderRuntime = {
   complete(request: ModelRequest, options?: RunOptions): Promise<Answer>
   /** Every route that stands in an alias, as this process sees it now. */
   routes(): readonly RouteStatus[]
+  /** What is known of what a route can; undefined for a name that leads to no route. The first route of an alias. */
+  capabilities(route: string): RouteCapabilities | undefined
+  /** The providers' own model lists; fetched where they are old, or whatever their age with `refresh`. */
+  models(options?: { readonly refresh?: boolean }): Promise<readonly ProviderModels[]>
+  /** Tokens of a request's prompt and what it may cost on the first route of its alias; nothing is sent. */
+  estimate(request: ModelRequest): Promise<RequestEstimate>
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
   /** The evidence of failed attempts, of the whole fleet. */
@@ -65,6 +75,8 @@ export type OpenRuntimeOptions = {
   readonly telemetry?: Telemetry
   /** Another way to reach a route, for tests; default: over HTTP, as configured. */
   readonly upstreamOf?: (route: string) => Upstream | undefined
+  /** Whether old model lists are fetched in the background. Default false: only when somebody asks for them. */
+  readonly fetchLists?: boolean
   /** How often this process looks at Redis, in milliseconds; default 800. */
   readonly tickMs?: number
   /** Of records and errors. Default: one that knows every secret of the configuration. */
@@ -88,6 +100,7 @@ export async function openProviderRuntime(
     redactor,
     labelsOf: (route) => labelsOf(table, route),
   })
+  const offers = await openOffers(config, { ...options, table, clientOf: network.clientOf })
   const { upstreamOf = network.upstreamOf } = options
   zeroMetrics(telemetry, table)
   const health = await openHealth({
@@ -114,6 +127,7 @@ export async function openProviderRuntime(
     table,
     health,
     upstreamOf,
+    knowledge: { policyOf: (route) => policyOf(config, route), ...offers.knowledge },
     telemetry,
     config: config.routing,
     record: recorder.record,
@@ -123,6 +137,7 @@ export async function openProviderRuntime(
   }
   const close = async (): Promise<void> => {
     removeGauges()
+    offers.close()
     await health.close()
     await recorder.close()
     await network.close()
@@ -132,6 +147,12 @@ export async function openProviderRuntime(
     stream: (request, runOptions) => streamOf(runModel, request, runOptions),
     complete: (request, runOptions) => completeOf(runModel, request.model ?? '', request, runOptions),
     routes: () => routeStatuses(table, health),
+    capabilities: (name) => {
+      const route = table.find(name)?.routes[0]
+      return route && offers.knowledge.capabilitiesOf(route)
+    },
+    models: offers.models,
+    estimate: (request) => offers.estimate(request),
     history: (route) => health.history(route),
     records: { list: recorder.list, get: recorder.get },
     close,
@@ -165,7 +186,11 @@ export async function createProviderRuntime(options: ProviderRuntimeOptions): Pr
   return { ...runtime, close, [Symbol.asyncDispose]: close }
 }
 
-type Network = { upstreamOf(route: string): Upstream | undefined; close(): Promise<void> }
+type Network = {
+  upstreamOf(route: string): Upstream | undefined
+  readonly clientOf: (provider: ProviderConfig) => HttpClient
+  close(): Promise<void>
+}
 
 /** The routes over HTTP: one pool of connections a provider, one upstream a route, made when first wanted. */
 function openNetwork(
@@ -198,6 +223,7 @@ function openNetwork(
     if (provider) upstreams.set(route.name, routeUpstream(provider, route, linksOf(provider)))
   }
   return {
+    clientOf,
     upstreamOf(name) {
       const known = upstreams.get(name)
       if (known !== undefined) return known
@@ -217,27 +243,35 @@ function httpOptions({ version, connections }: ProviderConfig['http']): HttpClie
 }
 
 function routeUpstream(
-  { name: provider, protocol, dialect, baseUrl, command, credentials, timeouts, limits }: ProviderConfig,
+  provider: ProviderConfig,
   { name: route, model }: RouteConfig,
   shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'evidence'>,
 ): Upstream {
+  const { protocol, dialect, baseUrl, command, credentials, timeouts, limits, parameters } = provider
   const apiKey = credentials[0]?.apiKey.reveal()
   return createUpstream({
-    ...{ protocol, dialect, model, route, provider, timeouts, limits },
+    ...{ protocol, dialect, model, route, provider: provider.name, timeouts, limits },
     ...(baseUrl !== undefined && { baseUrl }),
     ...(command !== undefined && { command }),
     ...shared,
+    // createUpstream holds them against the vendor's table.
+    parameters: parameters.defaults as ModelParameters,
+    unknownParameters: parameters.unknown,
     ...(apiKey !== undefined && { apiKey }),
   })
+}
+
+function policyOf({ providers }: Config, { provider, model }: RouteConfig): StreamPolicy {
+  const { toolTurns, jsonMode } = providers[provider]! // a route's provider is configured
+  const own = Object.hasOwn(toolTurns.routes, model) ? toolTurns.routes[model] : undefined
+  return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
 function routeStatuses(table: RouteTable, health: Health): RouteStatus[] {
   return table.routes.map((route) => ({
     ...route,
     ...health.view(route.name),
-    aliases: table.aliases
-      .filter(({ routes }) => routes.some(({ name }) => name === route.name))
-      .map(({ alias }) => alias),
+    aliases: table.aliasesOf(route.name),
   }))
 }
 

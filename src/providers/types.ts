@@ -61,17 +61,27 @@ export type ResponseFormat =
   | { readonly type: 'json' }
   | { readonly type: 'json_schema'; readonly name: string; readonly schema: JsonSchema }
 
-/** Neutral names; each protocol translates them. */
+/** Neutral names; `parameters/` says for each protocol and dialect what becomes of them, and what they may be. */
 export type ModelParameters = {
   /** Most tokens of the answer. Always sent; default 4096. */
   readonly maxTokens?: number
+  /** Tokens that prompt and answer share, for servers that choose it by request. */
+  readonly contextWindow?: number
   readonly temperature?: number
   readonly topP?: number
+  readonly topK?: number
+  readonly minP?: number
   readonly stop?: readonly string[]
   readonly seed?: number
   readonly presencePenalty?: number
   readonly frequencyPenalty?: number
+  /** Factor; 1 is none. */
+  readonly repeatPenalty?: number
+  /** Only sent together with tools. */
   readonly parallelToolCalls?: boolean
+  readonly reasoningEffort?: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max'
+  /** Most tokens of the thinking before the answer. */
+  readonly reasoningTokens?: number
 }
 
 /** One logical call of a model. */
@@ -83,6 +93,8 @@ export type ModelRequest = {
   readonly toolChoice?: ToolChoice
   readonly responseFormat?: ResponseFormat
   readonly parameters?: ModelParameters
+  /** Where no route of the alias sees: send words in the place of images, instead of refusing. Default false. */
+  readonly imagesAsText?: boolean
 }
 
 /** Counts in tokens; null where the upstream did not report one. */

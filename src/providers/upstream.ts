@@ -40,6 +40,8 @@ export type AttemptReport = {
   readonly excerpt?: Uint8Array
   /** Of a failed local process: the end of its standard error, at most 64 KB. May hold content. */
   readonly stderr?: Uint8Array
+  /** Parameters that were left out, as the provider's configuration allows. */
+  readonly notSent?: readonly string[]
   readonly usage: Usage | null
   readonly durationMs: number
   /** From the start of the attempt to the response headers. */
@@ -73,11 +75,13 @@ export type Upstream = {
   /** `provider/model`. */
   readonly route: string
   attempt(request: ModelRequest, emit: PartSink, options?: AttemptOptions): Promise<AttemptReport>
+  /** Why the request would be refused here before anything is sent; undefined where nothing is wrong with it. */
+  refusal?(request: ModelRequest): TurnkeeperError | undefined
 }
 
 /** The short form of a report that errors, results and spans keep. */
 export function reportToSummary(report: AttemptReport): AttemptSummary {
-  const { route, outcome, durationMs, error, status, requestId, recordId } = report
+  const { route, outcome, durationMs, error, status, requestId, recordId, streamed, notSent = [] } = report
   return {
     route,
     outcome,
@@ -86,5 +90,7 @@ export function reportToSummary(report: AttemptReport): AttemptSummary {
     ...(status !== undefined && { status }),
     ...(requestId !== undefined && { requestId }),
     ...(recordId !== undefined && { recordId }),
+    streamed,
+    ...(notSent.length > 0 && { notSent }),
   }
 }

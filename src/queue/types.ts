@@ -84,6 +84,23 @@ export type StepAttempt = {
   readonly durationMs: number
   /** Of the record with the evidence of a failed one. */
   readonly recordId?: string
+  /** Whether an event stream was asked for. */
+  readonly streamed?: boolean
+  /** Why it was not asked in the usual way: `tool_turn`, `sse_parse`, `json_fallback`. */
+  readonly policy?: readonly string[]
+  /** Parameters that the provider does not have and that were left out. */
+  readonly notSent?: readonly string[]
+  /** US dollars; absent where no price or no usage is known. */
+  readonly costUsd?: number
+}
+
+/** What was decided in a model step besides its first attempt: a retry, a reroute, a route passed over. */
+export type StepDecision = {
+  readonly type: string
+  readonly from: string
+  readonly to: string
+  readonly reason: string
+  readonly policy?: string
 }
 
 /** One finished step of a turn. */
@@ -97,6 +114,9 @@ export type TurnStep = {
   readonly route?: string
   /** All physical requests of a model step, in order. */
   readonly attempts?: readonly StepAttempt[]
+  readonly decisions?: readonly StepDecision[]
+  /** US dollars of all attempts of a model step; absent where none is known. */
+  readonly costUsd?: number
   /** Code of the error that a tool step gave to the model. */
   readonly error?: string
 }

@@ -48,6 +48,8 @@ export type GlobalKeys = {
   readonly health: string
   /** Hash of records of provider attempts; prefix of their indexes. */
   readonly records: string
+  /** Prefix of the providers' model lists. */
+  readonly models: string
   /** Prefix for BullMQ. */
   readonly bull: string
   /** Channel on which workers hear of turns to cancel. */
@@ -67,6 +69,7 @@ export function globalKeys(prefix: string): GlobalKeys {
     agents: `{${prefix}:fleet}:agents`,
     health: `${prefix}:health`,
     records: `{${prefix}:records}`,
+    models: `${prefix}:models`,
     bull: `{${prefix}:bull}`,
     control: `${prefix}:control`,
     reconciler: `${prefix}:reconciler`,

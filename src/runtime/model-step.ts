@@ -3,7 +3,7 @@ import { type AttemptSummary, TurnkeeperError } from '../errors.ts'
 import { createCollector } from '../providers/collect.ts'
 import type { Answer, Message, ModelRequest, StreamPart } from '../providers/types.ts'
 import { hashOf } from '../queue/journal.ts'
-import type { TurnEventBody, TurnStep } from '../queue/types.ts'
+import type { StepDecision, TurnEventBody, TurnStep } from '../queue/types.ts'
 import { createRelay, type Relay } from './relay.ts'
 import type { Interruption, TurnContext } from './turn-context.ts'
 
@@ -58,6 +58,8 @@ export async function runModelStep(
 type Called = {
   readonly answer: Answer
   readonly attempts: readonly AttemptSummary[]
+  readonly decisions: readonly StepDecision[]
+  readonly costUsd: number | null
   readonly durationMs: number
 }
 
@@ -76,14 +78,18 @@ async function callModel(
     else if (part.type === 'reasoning') relay.push({ type: 'reasoning.delta', stepId, delta: part.delta })
     else if (part.type === 'error') failure = part.error
   }
-  const { attempts } = await context.callModel(request, emit, {
+  const {
+    attempts,
+    decisions = [],
+    costUsd = null,
+  } = await context.callModel(request, emit, {
     signal: context.signal,
     onRestart: (reason) => relay.push({ type: 'step.restarted', stepId, reason }),
     onReroute: (from, to, reason) => relay.push({ type: 'route.changed', from, to, reason }),
   })
   if (context.signal.aborted) return interruptionOf(context)
   if (failure) return { kind: 'failed', error: failure }
-  return { answer: collector.answer(), attempts, durationMs: performance.now() - started }
+  return { answer: collector.answer(), attempts, decisions, costUsd, durationMs: performance.now() - started }
 }
 
 /** Why the turn's signal was aborted, as the loop's own words. */
@@ -114,20 +120,17 @@ function modelRequest({ claim, agent }: TurnContext, messages: readonly Message[
   }
 }
 
-function summary(id: string, name: string, { answer, attempts, durationMs }: Called): TurnStep {
+function summary(id: string, name: string, called: Called): TurnStep {
+  const { answer, attempts, decisions, costUsd, durationMs } = called
   return {
     id,
     kind: 'model',
     name,
     durationMs: Math.round(durationMs),
     route: answer.route,
-    attempts: attempts.map(({ route, outcome, code, durationMs, recordId }) => ({
-      route,
-      outcome,
-      durationMs,
-      ...(code !== undefined && { code }),
-      ...(recordId !== undefined && { recordId }),
-    })),
+    attempts: attempts.map(({ message: _message, requestId: _id, status: _status, ...attempt }) => attempt),
+    ...(decisions.length > 0 && { decisions }),
+    ...(costUsd !== null && { costUsd }),
   }
 }
 

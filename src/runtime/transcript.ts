@@ -1,3 +1,4 @@
+import { sumCosts } from '../providers/pricing.ts'
 import type { Message } from '../providers/types.ts'
 import type { Claim } from '../queue/journal-types.ts'
 import { noUsage, type TurnRecord, type TurnResult, type TurnStep, type TurnUsage } from '../queue/types.ts'
@@ -65,7 +66,7 @@ export function resultOf(
     text,
     steps,
     usage,
-    costUsd: null,
+    costUsd: sumCosts(steps.map((step) => step.costUsd)),
     finishReason,
     routes: [...routes],
     ...ending,

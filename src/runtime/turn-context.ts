@@ -2,7 +2,7 @@ import type { AttemptSummary, TurnkeeperError } from '../errors.ts'
 import type { ModelRequest, PartSink } from '../providers/types.ts'
 import type { Journal } from '../queue/journal.ts'
 import type { Claim } from '../queue/journal-types.ts'
-import type { Hold, TurnEventBody, TurnStep } from '../queue/types.ts'
+import type { Hold, StepDecision, TurnEventBody, TurnStep } from '../queue/types.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { Agent } from './agent.ts'
 
@@ -16,7 +16,12 @@ export type CallModel = (
     readonly onRestart: (reason: string) => void
     readonly onReroute: (from: string, to: string, reason: string) => void
   },
-) => Promise<{ readonly attempts: readonly AttemptSummary[] }>
+) => Promise<{
+  readonly attempts: readonly AttemptSummary[]
+  readonly decisions?: readonly StepDecision[]
+  /** US dollars of all attempts; null where none is known. */
+  readonly costUsd?: number | null
+}>
 
 /** Everything that a running turn needs, made once by the worker. */
 export type TurnContext = {

@@ -23,6 +23,7 @@ import type { RedisOrigin } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import type { Agent } from './agent.ts'
+import { largeTools } from './large-tools.ts'
 import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
@@ -116,7 +117,7 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   const subscriber = await connectRedis(backend.server.url, { role: 'subscriber' })
   opening.defer(() => closeRedis(subscriber))
   const redis = { command: backend.redis, subscriber }
-  const models = opening.use(await openProviderRuntime(config, { redis, telemetry }))
+  const models = opening.use(await openProviderRuntime(config, { redis, telemetry, fetchLists: true }))
   const parts = opening.move()
   return { telemetry, backend, models, active, close: () => parts.disposeAsync() }
 }
@@ -172,6 +173,8 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     onStalled: () =>
       telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again'),
   })
+  for (const tool of largeTools(agents, config))
+    telemetry.log.warn(tool, 'the schema of a tool is very large')
   telemetry.log.info({ worker: id, agents: [...agents.keys()], concurrency }, 'worker started')
 
   const closed = Promise.withResolvers<void>()

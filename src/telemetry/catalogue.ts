@@ -55,6 +55,11 @@ export const COUNTERS = {
     unit: '{response}',
     labels: ['route', 'status'],
   },
+  provider_cost_usd_total: {
+    description: 'What attempts cost, at the prices of the provider or of the dated table, in US dollars.',
+    unit: 'USD',
+    labels: ['provider', 'model'],
+  },
   route_reroutes_total: {
     description: 'Moves of a model call to another route of its alias.',
     unit: '{reroute}',

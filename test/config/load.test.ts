@@ -72,10 +72,13 @@ providers:
     enabled: false
     baseUrl: https://openrouter.ai/api/v1/
     credentials: [{ id: main, apiKey: "\${KEY}" }]
+    toolTurns: { stream: true, routes: { z-ai/glm-4.6: false } }
+    jsonMode: { fallback: false }
+    parameters: { unknown: warn, defaults: { temperature: 0.5 } }
     http: { version: 2, connections: 7 }
     timeouts: { connect: 1s, headers: 2s, firstContent: 3s, idle: 4s, total: 5m }
     images: { allow: ["https://images.example/"] }
-    limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 }
+    limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3, toolSchemaBytes: 4 }
 models:
   coder: { strategy: first_available, routes: [or/z-ai/glm-4.6, or/b] }
 breakers:
@@ -100,6 +103,9 @@ agents: ./agents.ts
           dialect: 'openrouter',
           enabled: false,
           baseUrl: 'https://openrouter.ai/api/v1',
+          toolTurns: { stream: true, routes: { 'z-ai/glm-4.6': false } },
+          jsonMode: { fallback: false },
+          parameters: { unknown: 'warn', defaults: { maxTokens: 4096, temperature: 0.5 } },
           http: { version: '2', connections: 7 },
           timeouts: {
             connectMs: 1000,
@@ -109,7 +115,7 @@ agents: ./agents.ts
             totalMs: 300_000,
           },
           images: { allow: ['https://images.example'] },
-          limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3 },
+          limits: { bodyBytes: 1, eventBytes: 2, toolArgumentBytes: 3, toolSchemaBytes: 4 },
         },
       },
       models: {

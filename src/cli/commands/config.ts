@@ -24,7 +24,9 @@ async function check(options: GlobalOptions, { terminal, onStatus }: CommandCont
     const description = describeConfig(config)
     terminal.print(describeConfigText(description))
     const { checkAgents, agentListText } = await import('../agents-check.ts')
-    const { agents, findings } = await checkAgents(config)
+    const { defaultsFindings } = await import('../parameters-check.ts')
+    const { agents, findings: ofAgents } = await checkAgents(config)
+    const findings = [...defaultsFindings(config), ...ofAgents]
     if (agents.length > 0) terminal.print(agentListText(agents))
     for (const finding of findings) terminal.note(terminal.red(`finding: ${finding}`))
     terminal.note(findings.length === 0 ? 'nothing is wrong with it' : `findings: ${findings.length}`)

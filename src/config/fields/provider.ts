@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { DEFAULTS } from '../defaults.ts'
 import { Secret } from '../secret.ts'
 import { checkReach, commandSchema } from './command.ts'
-import { section } from './mappings.ts'
+import { byName, section } from './mappings.ts'
 import { duration, flag, httpUrl, name, oneOf, whole } from './scalars.ts'
 
 /** Printable ASCII without spaces: anything else would break the header that carries the key. */
@@ -34,6 +34,7 @@ const limits = section({
   bodyBytes: whole(1).default(DEFAULTS.limits.bodyBytes),
   eventBytes: whole(1).default(DEFAULTS.limits.eventBytes),
   toolArgumentBytes: whole(1).default(DEFAULTS.limits.toolArgumentBytes),
+  toolSchemaBytes: whole(1).default(DEFAULTS.limits.toolSchemaBytes),
 })
 
 const ORIGIN = 'an origin such as https://images.example.com, without a path'
@@ -45,6 +46,28 @@ const httpVersion = z.preprocess(
   (value) => (typeof value === 'number' ? String(value) : value),
   oneOf('1.1', '2'),
 )
+
+/** true, false or auto; as text too. */
+const streamChoice = z.preprocess(
+  (value) => (value === 'true' ? true : value === 'false' ? false : value),
+  z.union([z.boolean(), z.literal('auto')], { error: 'true, false or auto' }),
+)
+
+const toolTurns = section({
+  stream: streamChoice.default(DEFAULTS.provider.toolTurns.stream),
+  routes: byName(streamChoice, { rule: /^\S+$/, error: 'a model of this provider, without spaces' }),
+})
+
+const jsonMode = section({ fallback: flag.default(DEFAULTS.provider.jsonMode.fallback) })
+
+/** The values are held against the provider's table where it is opened, and by `config check`. */
+const parameters = section({
+  unknown: oneOf('reject', 'warn').default(DEFAULTS.provider.parameters.unknown),
+  defaults: byName(z.unknown(), { rule: /^\S+$/, error: 'the name of a parameter' }),
+}).transform(({ unknown, defaults }) => ({
+  unknown,
+  defaults: { ...DEFAULTS.provider.parameters.defaults, ...defaults },
+}))
 
 /** One entry of `providers`. */
 export const providerSchema = section({
@@ -69,6 +92,9 @@ export const providerSchema = section({
     .max(1, { error: 'one credential at most: changing between several does not exist yet' })
     .nullish()
     .transform((list) => list ?? []),
+  toolTurns,
+  jsonMode,
+  parameters,
   http: section({
     version: httpVersion.default(DEFAULTS.http.version),
     connections: whole(1, 65_535).default(DEFAULTS.http.connections),

@@ -10,6 +10,7 @@
 
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { TurnkeeperError } from '../../errors.ts'
+import { wireParameters } from '../parameters/wire.ts'
 import type { ModelParameters, ModelRequest, ResponseFormat } from '../types.ts'
 import { toPrompt } from './prompt.ts'
 
@@ -32,8 +33,6 @@ export type Invocation = {
   /** As it stands in its file, to find its echo. */
   readonly prompt: string
 }
-
-const MAX_TOKENS = 4096
 
 /** The model's file. Throws `not_found/model_not_found` for a name that leads out of the folder. */
 export function modelFile({ modelsDir }: LlamaCommand, model: string): string {
@@ -75,19 +74,11 @@ export function toInvocation(
 }
 
 function toSampling(parameters: ModelParameters): readonly string[] {
-  const { maxTokens = MAX_TOKENS, stop = [] } = parameters
-  if (stop.length > 0) {
+  if (parameters.stop !== undefined && parameters.stop.length > 0) {
     throw new TurnkeeperError('invalid_parameter', 'stop: llama-cli has no stop sequences; leave it out')
   }
-  const flags: readonly (readonly [string, number | undefined])[] = [
-    ['--predict', maxTokens],
-    ['--temp', parameters.temperature],
-    ['--top-p', parameters.topP],
-    ['--seed', parameters.seed],
-    ['--presence-penalty', parameters.presencePenalty],
-    ['--frequency-penalty', parameters.frequencyPenalty],
-  ]
-  return flags.flatMap(([flag, value]) => (value === undefined ? [] : [flag, String(value)]))
+  const { wire } = wireParameters('llamacpp-cli', undefined, parameters)
+  return Object.entries(wire).flatMap(([flag, value]) => [flag, String(value)])
 }
 
 function schemaOf(format: ResponseFormat | undefined): object | undefined {

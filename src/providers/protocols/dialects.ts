@@ -7,11 +7,10 @@ import type { ToolIdRule } from './neutral/tool-ids.ts'
 
 /** One vendor's way of speaking a protocol; a column that a protocol does not know has no effect there. */
 export type Dialect = {
-  /** OpenAI deprecated `max_tokens`, and its reasoning models refuse it; most others know only that one. */
-  readonly maxTokens: 'max_tokens' | 'max_completion_tokens'
+  /** Its parameters stand under this name in `parameters/`. */
+  readonly name: string
   /** Whether `stream_options: {include_usage: true}` may be sent; without it most report no usage in a stream. */
   readonly streamOptions: boolean
-  readonly seed: 'seed' | 'random_seed'
   /** The field in which earlier reasoning is sent back; null where the vendor wants none. */
   readonly reasoning: 'reasoning_content' | 'reasoning_details' | null
   /** Whether `response_format: json_schema` is known; otherwise `json_object` and the schema in words are sent. */
@@ -23,9 +22,8 @@ export type Dialect = {
 }
 
 const generic: Dialect = {
-  maxTokens: 'max_tokens',
+  name: 'generic',
   streamOptions: true,
-  seed: 'seed',
   reasoning: null,
   jsonSchema: true,
   keyHeader: 'authorization',
@@ -36,22 +34,22 @@ const generic: Dialect = {
 /** Dialects, by the name that a configuration gives. */
 export const DIALECTS = {
   generic,
-  openai: { ...generic, maxTokens: 'max_completion_tokens' },
-  azure: { ...generic, maxTokens: 'max_completion_tokens', keyHeader: 'api-key' },
-  openrouter: { ...generic, reasoning: 'reasoning_details' },
-  groq: { ...generic, maxTokens: 'max_completion_tokens' },
+  openai: { ...generic, name: 'openai' },
+  azure: { ...generic, name: 'azure', keyHeader: 'api-key' },
+  openrouter: { ...generic, name: 'openrouter', reasoning: 'reasoning_details' },
+  groq: { ...generic, name: 'groq' },
   // Refuses unknown fields and longer ids of calls with 422, and reports usage in a stream unasked.
   mistral: {
     ...generic,
+    name: 'mistral',
     streamOptions: false,
-    seed: 'random_seed',
     toolIds: { accepted: /^[a-zA-Z0-9]{9}$/, digits: 9 },
   },
   // https://api-docs.deepseek.com/guides/thinking_mode#tool-calls: a tool loop must send reasoning back.
-  deepseek: { ...generic, reasoning: 'reasoning_content', jsonSchema: false },
-  xai: { ...generic, maxTokens: 'max_completion_tokens' },
-  llamacpp: { ...generic, reasoning: 'reasoning_content' },
-  ollama: generic,
+  deepseek: { ...generic, name: 'deepseek', reasoning: 'reasoning_content', jsonSchema: false },
+  xai: { ...generic, name: 'xai' },
+  llamacpp: { ...generic, name: 'llamacpp', reasoning: 'reasoning_content' },
+  ollama: { ...generic, name: 'ollama' },
 } as const satisfies Record<string, Dialect>
 
 export type DialectName = keyof typeof DIALECTS

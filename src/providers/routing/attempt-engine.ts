@@ -16,20 +16,25 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RoutingConfig } from '../../config/config.ts'
+import type { RouteConfig, RoutingConfig } from '../../config/config.ts'
 import { type AttemptSummary, TurnkeeperError, toTurnkeeperError, withDetails } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { RouteCapabilities } from '../capabilities/capability.ts'
 import { createCollector } from '../collect.ts'
+import type { Price } from '../models/model-info.ts'
+import { decideTransport, type Lesson, lessonOf, type StreamPolicy, type Transport } from '../policy.ts'
+import { costOf, sumCosts } from '../pricing.ts'
 import type { Recorder } from '../recorder/recorder.ts'
 import type { Answer, ModelRequest, PartSink } from '../types.ts'
 import { type AttemptReport, reportToSummary, type Upstream } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
 import { verdictOn } from './breaker/rules.ts'
-import { type CallSpan, observeAttempt, observeCall } from './call-telemetry.ts'
+import { type AttemptAbout, type CallSpan, observeAttempt, observeCall } from './call-telemetry.ts'
 import { createCommitGate } from './commit-gate.ts'
 import type { AttemptEngine, Decision, EngineOptions, RunOutcome } from './engine-types.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
+import { preflight } from './preflight.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Candidate, Choice, Router } from './router.ts'
 
@@ -45,6 +50,7 @@ export type AttemptEngineDependencies = {
   readonly table: RouteTable
   readonly health: HealthSink
   readonly upstreamOf: (route: string) => Upstream | undefined
+  readonly knowledge?: RouteKnowledge
   readonly config: RoutingConfig
   readonly telemetry: Telemetry
   /** Keeps the evidence of attempts. Default: nobody does. */
@@ -57,6 +63,21 @@ export type AttemptEngineDependencies = {
   readonly sleep?: (ms: number, signal: AbortSignal | undefined) => Promise<boolean>
 }
 
+/** What is known of routes besides their health. All of it is optional: an engine without it asks every route alike. */
+export type RouteKnowledge = {
+  readonly policyOf?: (route: RouteConfig) => StreamPolicy
+  readonly capabilitiesOf?: (route: RouteConfig) => RouteCapabilities
+  readonly priceOf?: (route: RouteConfig) => Price | undefined
+  /**
+   * The route that a bare model name means; undefined where no provider has it. Throws TurnkeeperError where several
+   * have it.
+   */
+  readonly routeOfModel?: (model: string) => Promise<string | undefined>
+}
+
+/** Everything is streamed, and a refused format is asked for in plain words. */
+const USUAL_POLICY: StreamPolicy = { toolTurns: true, jsonFallback: true }
+
 /** The one engine for streams and whole answers, queued and direct calls. */
 export function createAttemptEngine(dependencies: AttemptEngineDependencies): AttemptEngine {
   const world: World = {
@@ -64,12 +85,13 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     random: Math.random,
     sleep: sleepUntilAborted,
     record: () => undefined,
+    knowledge: {},
     ...dependencies,
   }
   return {
     run: (request, emit, options = {}) => {
       const call: Call = { world, request, emit, options, ...emptyLog() }
-      return observeCall(world, request, (span) => runCall(call, span))
+      return observeCall(world, request, (span) => runChecked(call, span))
     },
   }
 }
@@ -79,26 +101,64 @@ type World = Required<AttemptEngineDependencies>
 /** One logical call under way. */
 type Call = {
   readonly world: World
-  readonly request: ModelRequest
+  /** As it is to be sent: preflight may have changed it. */
+  request: ModelRequest
   readonly emit: PartSink
   readonly options: EngineOptions
   readonly attempts: AttemptSummary[]
   readonly decisions: Decision[]
-  /** Routes whose event stream could not be read: they are asked for a plain answer next. */
-  readonly plain: Set<string>
+  /** What attempts have taught of their routes. */
+  readonly lessons: Map<string, Set<Lesson>>
+  /** Routes that cannot serve the request. */
+  unfit: ReadonlyMap<string, TurnkeeperError>
   firstError: TurnkeeperError | undefined
   last: AttemptReport | undefined
 }
 
-const emptyLog = (): Pick<Call, 'attempts' | 'decisions' | 'plain' | 'firstError' | 'last'> => ({
+const emptyLog = (): Pick<Call, 'attempts' | 'decisions' | 'lessons' | 'unfit' | 'firstError' | 'last'> => ({
   attempts: [],
   decisions: [],
-  plain: new Set(),
+  lessons: new Map(),
+  unfit: new Map(),
   firstError: undefined,
   last: undefined,
 })
 
-type Attempted = { readonly report: AttemptReport; readonly isCommitted: boolean }
+type Attempted = {
+  readonly report: AttemptReport
+  readonly isCommitted: boolean
+  /** What this attempt has taught: the next one on its route is asked otherwise. */
+  readonly lesson: Lesson | undefined
+}
+
+/** Runs the call if there is nothing to say against it before anything is sent. */
+async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
+  const { world, options } = call
+  const { table, upstreamOf, knowledge } = world
+  try {
+    if (table.find(call.request.model ?? '') === undefined) await resolveModel(call)
+    const routes = table.find(call.request.model ?? '')?.routes ?? []
+    const { capabilitiesOf } = knowledge
+    const checked = await preflight(call.request, routes, { upstreamOf, capabilitiesOf })
+    if (checked.refusal) return fail(call, checked.refusal)
+    call.request = checked.request
+    call.unfit = checked.unfit
+    for (const decision of checked.decisions) {
+      call.decisions.push(decision)
+      options.onDecision?.(decision)
+    }
+  } catch (error) {
+    return fail(call, toTurnkeeperError(error))
+  }
+  return runCall(call, span)
+}
+
+async function resolveModel(call: Call): Promise<void> {
+  const { request, world } = call
+  const { model = '' } = request
+  const route = model === '' ? undefined : await world.knowledge.routeOfModel?.(model)
+  if (route !== undefined) call.request = { ...request, model: route }
+}
 
 async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
   const { options } = call
@@ -119,43 +179,71 @@ async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
   }
 }
 
-function choose({ world, request, options }: Call): Choice {
-  return world.router.choose(request.model ?? '', options)
+function choose({ world, request, options, unfit }: Call): Choice {
+  return world.router.choose(request.model ?? '', { ...options, unfit })
 }
 
 async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Promise<Attempted> {
-  const { world, request, options, decisions } = call
-  const { name } = candidate.route
+  const { world, options } = call
+  const { route } = candidate
+  const { name } = route
   const gate = createCommitGate({ emit: call.emit, onCommit: span.onContent })
   const { generation } = world.health.view(name)
-  const about = { number: call.attempts.length + 1, after: decisions.at(-1) }
+  const policy = world.knowledge.policyOf?.(route) ?? USUAL_POLICY
+  const transport = transportFor(call, name, policy)
+  const about = {
+    ...{ route, alias: span.alias, number: call.attempts.length + 1, after: call.decisions.findLast(isMove) },
+    ...{ policy: transport.reasons, price: world.knowledge.priceOf?.(route) },
+  }
   const attempt = async (): Promise<AttemptReport> => {
     const made = await attemptSafely(world.upstreamOf(name), name, (upstream) =>
-      upstream.attempt(request, gate.push, {
+      upstream.attempt(transport.request, gate.push, {
         ...(options.signal && { signal: options.signal }),
-        ...(call.plain.has(name) && { stream: false }),
+        ...(!transport.stream && { stream: false }),
       }),
     )
-    return recorded(call, made, { ...about, alias: span.alias })
+    return recorded(call, made, about)
   }
-  const report = await observeAttempt(world, { ...about, route: candidate.route, alias: span.alias }, attempt)
+  const report = await observeAttempt(world, about, attempt)
   gate.settle(report.outcome === 'ok')
-  span.onAttempt(candidate.route, gate.facts(), report)
+  span.onAttempt(route, gate.facts(), report)
   call.last = report
-  call.attempts.push(reportToSummary(report))
-  if (report.error?.reason === 'sse_parse') call.plain.add(name)
+  call.attempts.push(summaryOf(report, about))
+  const lesson = lessonOf(report, transport, policy)
+  if (lesson) call.lessons.set(name, new Set([...(call.lessons.get(name) ?? []), lesson]))
   if (report.outcome !== 'cancelled') world.health.report(name, generation, report.error?.reason)
-  return { report, isCommitted: gate.isCommitted() }
+  return { report, isCommitted: gate.isCommitted(), lesson }
+}
+
+function transportFor({ request, lessons }: Call, route: string, policy: StreamPolicy): Transport {
+  return decideTransport(request, { policy, lessons: lessons.get(route) ?? new Set() })
+}
+
+function summaryOf(
+  report: AttemptReport,
+  { policy, price }: { policy: Transport['reasons']; price: Price | undefined },
+): AttemptSummary {
+  const costUsd = costOf(price, report.usage)
+  return {
+    ...reportToSummary(report),
+    ...(policy.length > 0 && { policy }),
+    ...(costUsd !== undefined && { costUsd }),
+  }
+}
+
+/** Whether a decision led to an attempt. */
+function isMove({ type }: Decision): boolean {
+  return type === 'retry' || type === 'reroute' || type === 'restart'
 }
 
 /** The report with the id of its record; the evidence is the recorder's from here on. */
 function recorded(
-  { world, plain }: Call,
+  { world }: Call,
   { evidence, ...report }: AttemptReport,
-  { number: attempt, after, alias }: { number: number; after: Decision | undefined; alias: string },
+  { number: attempt, after, alias, policy }: Omit<AttemptAbout, 'route'>,
 ): AttemptReport {
   if (evidence === undefined) return report
-  const streamReason = plain.has(report.route) ? 'its event stream could not be read' : undefined
+  const streamReason = policy.length > 0 ? policy.join(' ') : undefined
   const trail = { alias, attempt, ...(after && { after }), ...(streamReason && { streamReason }) }
   const recordId = world.record({ ...report, evidence }, trail)
   return recordId === undefined ? report : { ...report, recordId }
@@ -181,17 +269,21 @@ async function attemptSafely(
 async function decide(
   call: Call,
   candidate: Candidate,
-  { report, isCommitted }: Attempted,
+  { report, isCommitted, lesson }: Attempted,
 ): Promise<NextAttempt> {
   const { world, options, attempts } = call
   const { error } = report
   if (error === undefined) return { type: 'stop' }
+  // The route is well, it only wants to be asked otherwise: at once, besides the retries.
+  if (lesson !== undefined && !isCommitted && attempts.length < world.config.maxAttempts) {
+    return { type: 'retry', delayMs: 0 }
+  }
   const now = (): NextAttempt => {
     const failed = { ...candidate, health: world.health.view(candidate.route.name) }
     const { config, random } = world
     return nextAttempt(
       { error, isCommitted, candidate: failed, attempts },
-      { config, random, choice: choose(call) },
+      { config, random, choice: choose(call), windowOf: (route) => windowOf(world, route) },
     )
   }
   const next = now()
@@ -209,7 +301,9 @@ function follow(
   const to = next.type === 'reroute' ? next.to : from
   const reason = attempted.report.error?.reason ?? 'unknown'
   const move = { from: from.route.name, to: to.route.name, reason }
-  const decision: Decision = { type: attempted.isCommitted ? 'restart' : next.type, ...move }
+  const policy = next.type === 'retry' ? lessonToPolicy(attempted.lesson) : undefined
+  const type = attempted.isCommitted ? 'restart' : next.type
+  const decision: Decision = { type, ...move, ...(policy && { policy }) }
   if (attempted.isCommitted) options.onRestart?.(move)
   call.decisions.push(decision)
   options.onDecision?.(decision)
@@ -218,6 +312,15 @@ function follow(
     world.health.rerouted(move.from, world.health.view(move.from).generation)
   }
   return to
+}
+
+function lessonToPolicy(lesson: Lesson | undefined): Decision['policy'] {
+  if (lesson === undefined) return undefined
+  return lesson === 'format_refused' ? 'json_fallback' : 'sse_parse'
+}
+
+function windowOf({ knowledge }: World, route: RouteConfig): number | null {
+  return knowledge.capabilitiesOf?.(route).contextWindow ?? null
 }
 
 function countDecision(
@@ -262,7 +365,8 @@ function end(call: Call, outcome: 'failed' | 'cancelled', cause: TurnkeeperError
 
 function outcomeOf(call: Call, outcome: RunOutcome['outcome'], error?: TurnkeeperError): RunOutcome {
   const { attempts, decisions, last, world, request } = call
-  const standing = error && world.router.choose(request.model ?? '', { whenAllOpen: 'wait' })
+  const standing =
+    error && world.router.choose(request.model ?? '', { whenAllOpen: 'wait', unfit: call.unfit })
   const nextProbeInMs = standing?.kind === 'none' ? standing.nextProbeInMs : undefined
   return {
     outcome,
@@ -270,6 +374,7 @@ function outcomeOf(call: Call, outcome: RunOutcome['outcome'], error?: Turnkeepe
     attempts,
     usage: last?.usage ?? null,
     decisions,
+    costUsd: sumCosts(attempts.map((attempt) => attempt.costUsd)),
     ...(error && { error }),
     ...(nextProbeInMs !== undefined && { nextProbeInMs }),
   }

@@ -3,11 +3,13 @@
 import type { RouteConfig } from '../../config/config.ts'
 import { ATTR } from '../../telemetry/semconv.ts'
 import type { ActiveSpan, Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import type { Price } from '../models/model-info.ts'
+import { costOf } from '../pricing.ts'
 import type { ModelRequest } from '../types.ts'
 import type { AttemptReport } from '../upstream.ts'
 import type { AnswerFacts } from './commit-gate.ts'
 import type { Decision, RunOutcome } from './engine-types.ts'
-import { logFailedAttempt, recordAttempt, reportToAttributes } from './metrics.ts'
+import { countCost, logFailedAttempt, logNotSent, recordAttempt, reportToAttributes } from './metrics.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** The span of a logical call, as the engine tells it of its course. */
@@ -95,12 +97,16 @@ export type AttemptAbout = {
   readonly number: number
   /** The decision that led to this attempt. */
   readonly after: Decision | undefined
+  /** Why it is not asked in the usual way. */
+  readonly policy: readonly string[]
+  /** Undefined where it is not known. */
+  readonly price: Price | undefined
 }
 
 /** Runs one attempt inside its `provider_attempt` span and counts it. */
 export function observeAttempt(
   { table, telemetry }: World,
-  { route, alias, number, after }: AttemptAbout,
+  { route, alias, number, after, policy, price }: AttemptAbout,
   attempt: () => Promise<AttemptReport>,
 ): Promise<AttemptReport> {
   const labels = table.labels(route)
@@ -111,12 +117,16 @@ export function observeAttempt(
     ...(after && after.from !== after.to
       ? { 'reroute.from': after.from, 'reroute.reason': after.reason }
       : { 'retry.reason': after?.reason }),
+    ...(policy.length > 0 && { 'attempt.policy': policy.join(' ') }),
   }
   return telemetry.observe('provider_attempt', about, async (span) => {
     const report = await attempt()
-    span.set(reportToAttributes(report))
+    const costUsd = costOf(price, report.usage)
+    span.set({ ...reportToAttributes(report), 'cost.usd': costUsd })
+    if (costUsd !== undefined) countCost(telemetry, labels, costUsd)
     if (report.outcome === 'failed') span.fail(report.error?.code ?? 'unknown')
     recordAttempt(telemetry, labels, report)
+    logNotSent(telemetry, report, { route: route.name, alias })
     logFailedAttempt(telemetry, report, { route: route.name, alias, attempt: number })
     return report
   })

@@ -1,19 +1,23 @@
 /** The contract of the attempt engine: what a caller asks for and what it is told. */
 
 import type { AttemptSummary, TurnkeeperError } from '../../errors.ts'
+import type { PolicyReason } from '../policy.ts'
 import type { ModelRequest, PartSink, Usage } from '../types.ts'
 import type { ChooseOptions } from './router.ts'
 
 /**
  * What led to each attempt after the first. A restart is a retry (`from` is `to`) or a reroute after the commit point:
- * what has been emitted is to be discarded.
+ * what has been emitted is to be discarded. Before the first attempt, with `from` as `to`: `pass_over` of a route that
+ * cannot serve the request, `images_as_text` where none sees.
  */
 export type Decision = {
-  readonly type: 'retry' | 'reroute' | 'restart'
+  readonly type: 'retry' | 'reroute' | 'restart' | 'pass_over' | 'images_as_text'
   readonly from: string
   readonly to: string
   /** Reason of the failure that caused it. */
   readonly reason: string
+  /** How the next attempt is asked otherwise, where that is why it is made. */
+  readonly policy?: PolicyReason
 }
 
 export type EngineOptions = ChooseOptions & {
@@ -37,6 +41,8 @@ export type RunOutcome = {
   /** Of the last attempt. */
   readonly usage: Usage | null
   readonly decisions: readonly Decision[]
+  /** US dollars of all attempts; null where no price or no usage is known. */
+  readonly costUsd: number | null
   /** Set unless `outcome` is `ok`. */
   readonly error?: TurnkeeperError
   /** No route of the alias is usable now; the earliest probe is so many milliseconds away. */

@@ -38,6 +38,7 @@ export function zeroMetrics(telemetry: Telemetry, { routes, aliases }: RouteTabl
     for (const content_type of CONTENT_KINDS)
       telemetry.count('provider_responses_total', { route, content_type }, 0)
     for (const status of USUAL_STATUSES) telemetry.count('provider_http_status_total', { route, status }, 0)
+    telemetry.count('provider_cost_usd_total', { provider, model }, 0)
     for (const move of MOVES) telemetry.count('route_health_transitions_total', { route, ...move }, 0)
   }
   for (const { alias, routes: own } of aliases) {
@@ -101,9 +102,14 @@ export function recordAttempt(telemetry: Telemetry, labels: RouteLabels, report:
   }
 }
 
+/** Books what an attempt cost. */
+export function countCost(telemetry: Telemetry, { provider, model }: RouteLabels, costUsd: number): void {
+  telemetry.count('provider_cost_usd_total', { provider, model }, costUsd)
+}
+
 /** What the span of an attempt says once it is over: no content, no message. */
 export function reportToAttributes(report: AttemptReport): Attributes {
-  const { error, phase, status, contentKind, requestId, recordId } = report
+  const { error, phase, status, contentKind, requestId, recordId, streamed, notSent } = report
   return {
     outcome: reportToOutcome(report),
     phase,
@@ -111,9 +117,17 @@ export function reportToAttributes(report: AttemptReport): Attributes {
     'response.kind': contentKind,
     'provider.request_id': requestId,
     'provider.record_id': recordId,
+    'attempt.streamed': streamed,
+    'parameters.not_sent': notSent?.join(' '),
     'error.type': error?.code,
     'error.category': error && REASONS[error.reason].category,
   }
+}
+
+/** One log line for an attempt that went without some of its parameters. */
+export function logNotSent(telemetry: Telemetry, { notSent = [] }: AttemptReport, fields: Attributes): void {
+  if (notSent.length === 0) return
+  telemetry.log.warn({ ...fields, not_sent: notSent }, 'parameters were not sent: the provider has none such')
 }
 
 /** One log line for an attempt that failed; nothing for one that went well or was cancelled. */

@@ -1,4 +1,4 @@
-import type { RoutingConfig } from '../../config/config.ts'
+import type { RouteConfig, RoutingConfig } from '../../config/config.ts'
 import { type AttemptSummary, REASONS, type TurnkeeperError } from '../../errors.ts'
 import { rankOf } from './breaker/states.ts'
 import type { Candidate, Choice } from './router.ts'
@@ -23,6 +23,8 @@ export type NextAttemptOptions = {
   readonly config: RoutingConfig
   /** The router's choice of now. */
   readonly choice: Choice
+  /** Tokens; null where it is not known. Default: of no route. */
+  readonly windowOf?: (route: RouteConfig) => number | null
   /** 0 to 1. */
   readonly random: () => number
 }
@@ -38,7 +40,7 @@ export function nextAttempt(failed: FailedAttempt, options: NextAttemptOptions):
   const stop: NextAttempt = { type: 'stop' }
   if (error.category === 'turn' || attempts.length >= options.config.maxAttempts) return stop
   const retry = retrySameRoute(failed, options)
-  const { asGood, any } = otherRoutes(failed, options.choice)
+  const { asGood, any } = otherRoutes(failed, options)
   if (error.category === 'rate_limit' || retry?.isLong) return asGood ?? any ?? retry?.attempt ?? stop
   if (isCommitted) return asGood ?? retry?.attempt ?? any ?? stop
   return retry?.attempt ?? asGood ?? any ?? stop
@@ -80,10 +82,17 @@ function mostRetries(
 type Others = { readonly asGood?: NextAttempt; readonly any?: NextAttempt }
 
 /** Routes that this call has not tried: the first whose health is no worse, and the first of all. */
-function otherRoutes({ error, candidate, attempts }: FailedAttempt, choice: Choice): Others {
-  const isUseless = REASONS[error.reason].otherRoute !== 'yes'
-  if (isUseless || choice.kind === 'none' || choice.isLastResort) return {}
-  const untried = choice.candidates.filter(({ route }) => attempts.every((made) => made.route !== route.name))
+function otherRoutes(
+  { error, candidate, attempts }: FailedAttempt,
+  { choice, windowOf = () => null }: NextAttemptOptions,
+): Others {
+  const { otherRoute } = REASONS[error.reason]
+  if (otherRoute === 'no' || choice.kind === 'none' || choice.isLastResort) return {}
+  const window = windowOf(candidate.route)
+  const isLarger = ({ route }: Candidate): boolean => window !== null && (windowOf(route) ?? 0) > window
+  const untried = choice.candidates
+    .filter(({ route }) => attempts.every((made) => made.route !== route.name))
+    .filter((other) => otherRoute === 'yes' || isLarger(other))
   const rank = rankOf(candidate.health.state)
   const asGood = untried.find(({ health }) => rankOf(health.state) <= rank)
   const [any] = untried

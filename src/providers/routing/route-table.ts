@@ -5,6 +5,8 @@ export type RouteTable = {
   /** Every route that stands in an alias and whose provider is enabled, once. */
   readonly routes: readonly RouteConfig[]
   readonly aliases: readonly AliasConfig[]
+  /** Names of the aliases in which a route stands. */
+  aliasesOf(route: string): readonly string[]
   /** The alias called `model`, or an alias of one route for a `provider/model` of an enabled provider. */
   find(model: string): AliasConfig | undefined
   /** `route` and `model` of a route as labels: names that only a client knows become `other`. */
@@ -38,6 +40,8 @@ export function createRouteTable({ models, providers }: Pick<Config, 'models' | 
   return {
     routes: [...byRoute.values()],
     aliases,
+    aliasesOf: (route) =>
+      aliases.filter(({ routes }) => routes.some(({ name }) => name === route)).map(({ alias }) => alias),
     find(model) {
       const alias = byAlias.get(model)
       if (alias !== undefined) return alias

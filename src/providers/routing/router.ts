@@ -28,6 +28,8 @@ export type Choice =
 export type ChooseOptions = {
   /** With every route open: `try` the one that will be probed first (default), or `wait`: none. */
   readonly whenAllOpen?: 'try' | 'wait'
+  /** Routes that cannot serve the request; they are passed over. */
+  readonly unfit?: ReadonlyMap<string, unknown>
 }
 
 export type Router = {
@@ -43,10 +45,12 @@ export type RouterOptions = {
 /** A router over `table`. */
 export function createRouter({ table, health }: RouterOptions): Router {
   return {
-    choose(model, { whenAllOpen = 'try' } = {}) {
+    choose(model, { whenAllOpen = 'try', unfit } = {}) {
       const alias = table.find(model)
       if (alias === undefined) return { kind: 'none', reason: 'no_route' }
-      const all = alias.routes.map((route) => ({ route, health: health.view(route.name) }))
+      const all = alias.routes
+        .filter(({ name }) => !unfit?.has(name))
+        .map((route) => ({ route, health: health.view(route.name) }))
       const [first, ...others] = order(all, alias.strategy)
       if (first !== undefined) {
         return { kind: 'routes', alias: alias.alias, candidates: [first, ...others], isLastResort: false }

@@ -6,7 +6,7 @@ import { createCollector } from '../../../src/providers/collect.ts'
 import type { RouteHealth } from '../../../src/providers/routing/breaker/mirror.ts'
 import type { HealthState } from '../../../src/providers/routing/breaker/states.ts'
 import { createRouteTable, type RouteTable } from '../../../src/providers/routing/route-table.ts'
-import type { StreamPart } from '../../../src/providers/types.ts'
+import type { StreamPart, Usage } from '../../../src/providers/types.ts'
 import type { AttemptOptions, AttemptReport, Upstream } from '../../../src/providers/upstream.ts'
 import { noTelemetry } from '../../../src/telemetry/none.ts'
 import type { Telemetry } from '../../../src/telemetry/telemetry.ts'
@@ -16,6 +16,7 @@ export type Act = {
   readonly says?: readonly string[]
   readonly fails?: Reason
   readonly retryAfterMs?: number
+  readonly usage?: Usage
   /** Called when the attempt begins. */
   readonly before?: () => void
   readonly throws?: boolean
@@ -43,7 +44,7 @@ export function scriptedUpstream(route: string, acts: readonly Act[]): Script {
 
 async function play(
   route: string,
-  { says = [], fails, retryAfterMs, hangs }: Act,
+  { says = [], fails, retryAfterMs, usage, hangs }: Act,
   { emit, options: { signal } }: { emit: (part: StreamPart) => void; options: AttemptOptions },
 ): Promise<AttemptReport> {
   const collector = createCollector(route)
@@ -56,7 +57,7 @@ async function play(
     outcome: 'ok',
     phase: says.length > 0 ? 'after_content' : 'before_content',
     streamed: true,
-    usage: null,
+    usage: usage ?? null,
     durationMs: 1,
     idleMs: 0,
     ...more,

@@ -1,40 +1,34 @@
 /** A model request as the body of `POST /v1/messages`. */
 
-import type {
-  ContentPart,
-  Message,
-  ModelParameters,
-  ModelRequest,
-  ResponseFormat,
-  ToolChoice,
-  ToolSpec,
-} from '../../types.ts'
+import { wireParameters, withParameters } from '../../parameters/wire.ts'
+import type { ContentPart, Message, ModelRequest, ResponseFormat, ToolChoice, ToolSpec } from '../../types.ts'
 import { contentParts, imageSource, textOf } from '../neutral/images.ts'
 import { jsonInWords, type SchemaSupport } from '../neutral/json-words.ts'
 import { type ToolIdRule, withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { reasoningToBlocks } from './thinking.ts'
 
-const DEFAULT_MAX_TOKENS = 4096
 const TOOL_IDS: ToolIdRule = { accepted: /^[a-zA-Z0-9_-]{1,64}$/, digits: 32 }
 
 /** The request body; fields that were not asked for are left out, `max_tokens` is always there. */
 export function buildMessagesRequest(request: ModelRequest, context: RequestContext): unknown {
   const { model, stream, dialect } = context
-  const { messages, tools, toolChoice, responseFormat, parameters = {} } = request
+  const { messages, tools = [], toolChoice, responseFormat, parameters = {} } = request
   const system = toSystem(messages, responseFormat, dialect)
-  return {
+  const hasTools = tools.length > 0 && toolChoice !== 'none'
+  const { wire } = wireParameters('anthropic', undefined, parameters, { hasTools })
+  const body = {
     model,
     ...(system !== '' && { system }),
     messages: toTurns(withAcceptedIds(messages, TOOL_IDS)),
     stream,
-    ...toParameters(parameters),
-    ...(tools !== undefined && tools.length > 0 && toToolFields(tools, toolChoice, parameters)),
+    ...(tools.length > 0 && toToolFields(tools, toolChoice)),
     ...(responseFormat?.type === 'json_schema' &&
       dialect.jsonSchema && {
         output_config: { format: { type: 'json_schema', schema: responseFormat.schema } },
       }),
   }
+  return withParameters(body, wire)
 }
 
 /** The protocol has one system prompt; there is no JSON mode without a schema, so that is said in words. */
@@ -51,34 +45,14 @@ function toSystem(
   return [...said, ...(words === undefined ? [] : [words])].join('\n\n')
 }
 
-function toParameters({ maxTokens, temperature, topP, stop }: ModelParameters): Record<string, unknown> {
-  return {
-    max_tokens: maxTokens ?? DEFAULT_MAX_TOKENS,
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(stop !== undefined && { stop_sequences: stop }),
-  }
-}
-
-function toToolFields(
-  tools: readonly ToolSpec[],
-  choice: ToolChoice | undefined,
-  { parallelToolCalls }: ModelParameters,
-): Record<string, unknown> {
-  const oneAtATime = parallelToolCalls === false && choice !== 'none'
-  const said = choice !== undefined || oneAtATime
+function toToolFields(tools: readonly ToolSpec[], choice: ToolChoice | undefined): Record<string, unknown> {
   return {
     tools: tools.map(({ name, description, inputSchema }) => ({
       name,
       description,
       input_schema: inputSchema,
     })),
-    ...(said && {
-      tool_choice: {
-        ...toToolChoice(choice ?? 'auto'),
-        ...(oneAtATime && { disable_parallel_tool_use: true }),
-      },
-    }),
+    ...(choice !== undefined && { tool_choice: toToolChoice(choice) }),
   }
 }
 

@@ -1,19 +1,10 @@
 /** A model request as the body of `POST /api/chat` or `POST /api/generate`. */
 
 import { TurnkeeperError } from '../../../errors.ts'
-import type {
-  ContentPart,
-  Message,
-  ModelParameters,
-  ModelRequest,
-  ResponseFormat,
-  ToolChoice,
-  ToolSpec,
-} from '../../types.ts'
+import { wireParameters } from '../../parameters/wire.ts'
+import type { ContentPart, Message, ModelRequest, ResponseFormat, ToolChoice, ToolSpec } from '../../types.ts'
 import { contentParts, imageSource, imagesAfterResults, textOf } from '../neutral/images.ts'
 import type { RequestContext } from '../protocol.ts'
-
-const DEFAULT_MAX_TOKENS = 4096
 
 /** The request body of the context's endpoint. Throws `bad_request` or `capability_missing` for what Ollama cannot be told. */
 export function buildOllamaRequest(request: ModelRequest, context: RequestContext): unknown {
@@ -24,22 +15,8 @@ export function buildOllamaRequest(request: ModelRequest, context: RequestContex
     model,
     ...said,
     stream,
-    options: toOptions(parameters),
+    ...wireParameters('ollama', undefined, parameters).wire,
     ...(responseFormat && toFormat(responseFormat)),
-  }
-}
-
-function toOptions(parameters: ModelParameters): Record<string, unknown> {
-  const { maxTokens = DEFAULT_MAX_TOKENS, temperature, topP, stop, seed } = parameters
-  const { presencePenalty, frequencyPenalty } = parameters
-  return {
-    num_predict: maxTokens,
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(stop !== undefined && { stop }),
-    ...(seed !== undefined && { seed }),
-    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
-    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
   }
 }
 

@@ -1,9 +1,9 @@
 /** A model request as the body of `POST …/chat/completions`. */
 
+import { wireParameters } from '../../parameters/wire.ts'
 import type {
   ContentPart,
   Message,
-  ModelParameters,
   ModelRequest,
   ResponseFormat,
   ToolCall,
@@ -16,8 +16,6 @@ import { jsonInWords } from '../neutral/json-words.ts'
 import { withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { signatureToDetails } from './reasoning-details.ts'
-
-const DEFAULT_MAX_TOKENS = 4096
 
 /** The request body; fields that were not asked for are left out, `max_tokens` is always there. */
 export function buildChatRequest(request: ModelRequest, context: RequestContext): unknown {
@@ -33,39 +31,24 @@ export function buildChatRequest(request: ModelRequest, context: RequestContext)
     ],
     stream,
     ...(stream && dialect.streamOptions && { stream_options: { include_usage: true } }),
-    ...toParameters(parameters, dialect),
-    ...(tools !== undefined && tools.length > 0 && toToolFields(tools, toolChoice, parameters)),
+    ...wireParameters('openai-chat', dialect.name, parameters, { hasTools: hasTools(request) }).wire,
+    ...(tools !== undefined && hasTools(request) && toToolFields(tools, toolChoice)),
     ...(responseFormat && toResponseFormat(responseFormat, dialect)),
   }
 }
 
-function toParameters(parameters: ModelParameters, dialect: Dialect): Record<string, unknown> {
-  const { maxTokens = DEFAULT_MAX_TOKENS, temperature, topP, stop, seed } = parameters
-  const { presencePenalty, frequencyPenalty } = parameters
-  return {
-    [dialect.maxTokens]: maxTokens,
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(stop !== undefined && { stop }),
-    ...(seed !== undefined && { [dialect.seed]: seed }),
-    ...(presencePenalty !== undefined && { presence_penalty: presencePenalty }),
-    ...(frequencyPenalty !== undefined && { frequency_penalty: frequencyPenalty }),
-  }
+function hasTools({ tools = [] }: ModelRequest): boolean {
+  return tools.length > 0
 }
 
-/** Only together with tools: several upstreams refuse `tool_choice` and `parallel_tool_calls` without them. */
-function toToolFields(
-  tools: readonly ToolSpec[],
-  choice: ToolChoice | undefined,
-  { parallelToolCalls }: ModelParameters,
-): Record<string, unknown> {
+/** Only together with tools: several upstreams refuse `tool_choice` without them. */
+function toToolFields(tools: readonly ToolSpec[], choice: ToolChoice | undefined): Record<string, unknown> {
   return {
     tools: tools.map(({ name, description, inputSchema }) => ({
       type: 'function',
       function: { name, description, parameters: inputSchema },
     })),
     ...(choice !== undefined && { tool_choice: toToolChoice(choice) }),
-    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
   }
 }
 

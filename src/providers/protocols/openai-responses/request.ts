@@ -1,9 +1,9 @@
 /** A model request as the body of `POST …/responses`. */
 
+import { wireParameters } from '../../parameters/wire.ts'
 import type {
   ContentPart,
   Message,
-  ModelParameters,
   ModelRequest,
   ResponseFormat,
   ToolCall,
@@ -16,15 +16,13 @@ import { withAcceptedIds } from '../neutral/tool-ids.ts'
 import type { RequestContext } from '../protocol.ts'
 import { signatureToItems } from './reasoning-items.ts'
 
-const DEFAULT_MAX_TOKENS = 4096
-
 /** Models that reason: others refuse to be asked for encrypted reasoning. */
 const REASONING_MODEL = /(^|[/.])(o[1-9]|gpt-[5-9]|gpt-oss|codex|computer-use|grok-(3-mini|[4-9]))(?!.*chat)/
 
 /** The request body; fields that were not asked for are left out, `max_output_tokens` is always there. */
 export function buildResponsesRequest(request: ModelRequest, context: RequestContext): unknown {
   const { model, stream, dialect } = context
-  const { messages, tools, toolChoice, responseFormat, parameters = {} } = request
+  const { messages, tools = [], toolChoice, responseFormat, parameters = {} } = request
   const words = dialect.jsonSchema ? undefined : jsonInWords(responseFormat)
   return {
     model,
@@ -36,25 +34,13 @@ export function buildResponsesRequest(request: ModelRequest, context: RequestCon
     // Nothing is kept upstream, so what reasoning the next step needs has to come to us.
     store: false,
     ...(REASONING_MODEL.test(model) && { include: ['reasoning.encrypted_content'] }),
-    ...toParameters(parameters),
-    ...(tools !== undefined && tools.length > 0 && toToolFields(tools, toolChoice, parameters)),
+    ...wireParameters('openai-responses', undefined, parameters, { hasTools: tools.length > 0 }).wire,
+    ...(tools.length > 0 && toToolFields(tools, toolChoice)),
     ...(responseFormat && toTextFormat(responseFormat, dialect.jsonSchema)),
   }
 }
 
-function toParameters({ maxTokens, temperature, topP }: ModelParameters): Record<string, unknown> {
-  return {
-    max_output_tokens: maxTokens ?? DEFAULT_MAX_TOKENS,
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-  }
-}
-
-function toToolFields(
-  tools: readonly ToolSpec[],
-  choice: ToolChoice | undefined,
-  { parallelToolCalls }: ModelParameters,
-): Record<string, unknown> {
+function toToolFields(tools: readonly ToolSpec[], choice: ToolChoice | undefined): Record<string, unknown> {
   return {
     tools: tools.map(({ name, description, inputSchema }) => ({
       type: 'function',
@@ -67,7 +53,6 @@ function toToolFields(
     ...(choice !== undefined && {
       tool_choice: typeof choice === 'string' ? choice : { type: 'function', name: choice.name },
     }),
-    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
   }
 }
 

@@ -1,0 +1,129 @@
+/**
+ * Before anything is sent: what is wrong with a request, and which routes of its alias cannot serve it.
+ *
+ * F1. Parameters that one route of the alias would refuse are refused at once, whichever route would have been taken:
+ *     a mistake must not wait for the day on which the traffic moves.
+ * F2. A route is passed over only for what is known; what nobody has said of it is tried.
+ * F3. Nothing is counted by a tokenizer that fits by its bytes alone.
+ */
+
+import type { RouteConfig } from '../../config/config.ts'
+import { TurnkeeperError } from '../../errors.ts'
+import {
+  type Capability,
+  neededBy,
+  type RouteCapabilities,
+  withoutImages,
+} from '../capabilities/capability.ts'
+import { DEFAULT_MAX_TOKENS } from '../parameters/rule.ts'
+import { countTokens, mostTokens } from '../tokens.ts'
+import type { ModelRequest } from '../types.ts'
+import type { Upstream } from '../upstream.ts'
+import type { Decision } from './engine-types.ts'
+
+export type Preflight = {
+  /** As it is to be sent. */
+  readonly request: ModelRequest
+  /** Routes that cannot serve it, with the reason. */
+  readonly unfit: ReadonlyMap<string, TurnkeeperError>
+  /** What was decided on the way. */
+  readonly decisions: readonly Decision[]
+  /** Nothing can be sent. */
+  readonly refusal?: TurnkeeperError
+}
+
+export type PreflightWorld = {
+  readonly upstreamOf: (route: string) => Pick<Upstream, 'refusal'> | undefined
+  /** Undefined where nothing is known of routes. */
+  readonly capabilitiesOf: ((route: RouteConfig) => RouteCapabilities) | undefined
+}
+
+/** Looks at a request and at all routes of its alias. */
+export async function preflight(
+  request: ModelRequest,
+  routes: readonly RouteConfig[],
+  { upstreamOf, capabilitiesOf }: PreflightWorld,
+): Promise<Preflight> {
+  for (const { name } of routes) {
+    const refusal = upstreamOf(name)?.refusal?.(request)
+    if (refusal) return { request, unfit: new Map(), decisions: [], refusal }
+  }
+  if (capabilitiesOf === undefined) return { request, unfit: new Map(), decisions: [] }
+  const known = routes.map((route) => ({ route, can: capabilitiesOf(route) }))
+  const blind = lacking(request, known)
+  if (request.imagesAsText && blind.size === routes.length && [...blind.values()].every(isAboutVision)) {
+    const route = routes[0]?.name ?? ''
+    const degrade: Decision = { type: 'images_as_text', from: route, to: route, reason: 'capability_missing' }
+    const rest = await withoutUnfit(withoutImages(request), known)
+    return { ...rest, decisions: [degrade, ...rest.decisions] }
+  }
+  return withoutUnfit(request, known)
+}
+
+type Known = { readonly route: RouteConfig; readonly can: RouteCapabilities }
+
+async function withoutUnfit(request: ModelRequest, known: readonly Known[]): Promise<Preflight> {
+  const unfit = new Map([...lacking(request, known), ...(await overflowing(request, known))])
+  if (unfit.size < known.length || known.length === 0) {
+    const decisions = [...unfit].map(([route, { reason }]) => passOver(route, reason))
+    return { request, unfit, decisions }
+  }
+  const errors = [...unfit.values()]
+  // A prompt that is too long says more than a route that could not have served it either.
+  const refusal = errors.find(({ reason }) => reason === 'context_length') ?? errors[0]
+  return { request, unfit, decisions: [], ...(refusal && { refusal }) }
+}
+
+function passOver(route: string, reason: string): Decision {
+  return { type: 'pass_over', from: route, to: route, reason }
+}
+
+function lacking(request: ModelRequest, known: readonly Known[]): Map<string, TurnkeeperError> {
+  const needed = neededBy(request)
+  const found = new Map<string, TurnkeeperError>()
+  for (const { route, can } of known) {
+    const missing = needed.find((capability) => can[capability].can === false)
+    if (missing !== undefined) found.set(route.name, lackError(route.name, missing))
+  }
+  return found
+}
+
+function lackError(route: string, missing: Capability): TurnkeeperError {
+  const remedy =
+    missing === 'vision'
+      ? 'add a route that sees to its alias, or allow "imagesAsText"'
+      : 'add a route that can to its alias'
+  return new TurnkeeperError('capability_missing', `${route} lacks ${missing}: ${remedy}`, { route })
+}
+
+const isAboutVision = ({ message }: TurnkeeperError): boolean => message.includes(' lacks vision: ')
+
+async function overflowing(
+  request: ModelRequest,
+  known: readonly Known[],
+): Promise<Map<string, TurnkeeperError>> {
+  const found = new Map<string, TurnkeeperError>()
+  const { maxTokens = DEFAULT_MAX_TOKENS, contextWindow } = request.parameters ?? {}
+  const windows = known.flatMap(({ route, can }) => {
+    const window = contextWindow ?? can.contextWindow
+    return window === null ? [] : [{ route, window }]
+  })
+  if (windows.length === 0) return found
+  const most = mostTokens(request)
+  for (const { route, window } of windows) {
+    // A server whose whole window is shorter than the longest answer cuts the answer.
+    const free = maxTokens < window ? window - maxTokens : window
+    if (most <= free) continue
+    const { atLeast } = await countTokens(route.model, request)
+    if (atLeast > free) found.set(route.name, overflowError(route.name, { atLeast, window, maxTokens }))
+  }
+  return found
+}
+
+function overflowError(
+  route: string,
+  { atLeast, window, maxTokens }: { atLeast: number; window: number; maxTokens: number },
+): TurnkeeperError {
+  const sizes = `at least ${atLeast} tokens of prompt and ${maxTokens} of answer do not fit into ${window}`
+  return new TurnkeeperError('context_length', `${route}: ${sizes}; shorten the conversation`, { route })
+}
