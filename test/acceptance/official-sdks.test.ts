@@ -51,8 +51,12 @@ const CASES: readonly Case[] = [
   {
     name: 'an answer cut by its token limit',
     model: 'sim-large',
-    request: { ...ask('say "One two three four five six."'), parameters: { maxTokens: 3 } },
-    text: 'One two thre',
+    // OpenAI's Responses API takes no limit under 16.
+    request: {
+      ...ask(`say "${'One two three four five six seven eight nine ten. '.repeat(4)}"`),
+      parameters: { maxTokens: 16 },
+    },
+    text: 'One two three four five six seven eight nine ten. One two three ',
     calls: [],
     finish: 'length',
   },
