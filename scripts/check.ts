@@ -13,6 +13,9 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
     '--silent=passed-only',
     '--exclude=test/integration/**',
     '--exclude=test/acceptance/**',
+    // Real processes of the command line: npm test runs them.
+    '--exclude=test/cli/**',
+    '--exclude=**/fleet.test.ts',
   ],
 ]
 

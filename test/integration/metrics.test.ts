@@ -51,8 +51,10 @@ test('before any traffic the page shows every agent with no turn', () => {
 test('after a turn the page has counted it, its attempts and its tools', async () => {
   const turn = await fleet.client.enqueue('assistant', { input: 'call look_up with {"word": "x", "ms": 1}' })
   expect((await turn.result()).status).toBe('completed')
-  const after = await (await fetch(metricsUrl)).text()
-  expect(after).toMatch(/^turns_total\{.*agent="assistant".*outcome="ok".*\} 1$/m)
+  // The worker counts a turn once it is written, which is when the caller has it.
+  const read = async () => (await fetch(metricsUrl)).text()
+  await expect.poll(read).toMatch(/^turns_total\{.*agent="assistant".*outcome="ok".*\} 1$/m)
+  const after = await read()
   expect(after).toMatch(/^provider_attempts_total\{.*route="sim\/good".*outcome="ok".*\} 2$/m)
   expect(after).toMatch(/^gen_ai_client_inference_duration_seconds_count\{.*\} 2$/m)
   expect(after).toMatch(/^gen_ai_execute_tool_duration_seconds_count\{.*gen_ai_tool_name="look_up".*\} 1$/m)
