@@ -1,9 +1,15 @@
 /** `npm run docs`: writes the generated pages; with `--check`, says which of them are out of date. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { configurationPage } from './docs/configuration-page.ts'
+import { metricsPage } from './docs/metrics-page.ts'
 import { providersPage } from './docs/providers-page.ts'
 
-const PAGES: Readonly<Record<string, () => string>> = { 'docs/providers.md': providersPage }
+const PAGES: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': configurationPage,
+  'docs/metrics.md': metricsPage,
+  'docs/providers.md': providersPage,
+}
 
 const isCheck = process.argv.includes('--check')
 for (const [file, render] of Object.entries(PAGES)) {

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { configurationPage } from '../../scripts/docs/configuration-page.ts'
+import { metricsPage } from '../../scripts/docs/metrics-page.ts'
 import { providersPage } from '../../scripts/docs/providers-page.ts'
 
-test('docs/providers.md is what npm run docs writes now', () => {
-  expect(readFileSync('docs/providers.md', 'utf8')).toBe(providersPage())
+test.each([
+  ['docs/configuration.md', configurationPage],
+  ['docs/metrics.md', metricsPage],
+  ['docs/providers.md', providersPage],
+])('%s is what npm run docs writes now', (file, page) => {
+  expect(readFileSync(file, 'utf8')).toBe(page())
 })

@@ -1,0 +1,153 @@
+import { parseConfig } from '../../src/config/load.ts'
+
+/** What each key means; a key without a line here fails the generation, and so does a line without a key. */
+const MEANING: Readonly<Record<string, string>> = {
+  'redis.url': 'address; without one `REDIS_URL`, else an embedded server of this folder',
+  'redis.prefix': 'of all keys',
+  'redis.durability': 'what must outlive a restart: `aof` asks for an append-only file, `none` for nothing',
+  'redis.dataDir': 'where an embedded server keeps its files',
+  'server.host': 'of the HTTP face; loopback alone, since there are no keys yet',
+  'server.port': 'of the HTTP face; 0 lets the system choose',
+  'metrics.host': 'of the page for Prometheus',
+  'metrics.port': 'of that page; taken and not set here: the next free one',
+  'providers.*.protocol': 'wire format: openai-chat, openai-responses, anthropic, ollama, llamacpp-cli',
+  'providers.*.dialect': 'what the vendor does differently; rows in [providers.md](providers.md)',
+  'providers.*.enabled': '`false` takes all its routes away',
+  'providers.*.baseUrl': "what the vendor's own SDK takes",
+  'providers.*.credentials': 'list of `{ id, apiKey }`',
+  'providers.*.http.version': '`"1.1"` or `"2"`',
+  'providers.*.http.connections': 'most connections to the upstream',
+  'providers.*.toolTurns.stream':
+    'whether calls with tools stream: `auto` (only on routes shown safe), true, false',
+  'providers.*.jsonMode.fallback': 'a route that refuses JSON mode is asked again in plain form',
+  'providers.*.parameters.unknown':
+    '`reject` a parameter that the route does not take, or `warn` and leave it out',
+  'providers.*.parameters.defaults.maxTokens': 'most tokens of an answer, where the call names none',
+  'providers.*.images.allow': 'origins from which linked images are fetched by us and sent as bytes',
+  'providers.*.timeouts.connectMs': 'until a connection stands',
+  'providers.*.timeouts.headersMs': 'from the sent request to the response headers',
+  'providers.*.timeouts.firstContentMs': 'to the first content, and between any two',
+  'providers.*.timeouts.idleMs': 'the longest silence on the wire; after it the attempt is a stall',
+  'providers.*.timeouts.totalMs': 'of one attempt',
+  'providers.*.limits.bodyBytes': 'largest body',
+  'providers.*.limits.eventBytes': 'largest event of a stream',
+  'providers.*.limits.toolArgumentBytes': 'largest arguments of one tool call',
+  'providers.*.limits.toolSchemaBytes': 'larger tool schemas are reported when a worker starts',
+  'models.*.strategy': 'order of the routes',
+  'models.*.routes': 'list of `provider/model`, in the order of preference',
+  'breakers.html.over': 'HTML, binary or non-JSON answers in the window that are still borne',
+  'breakers.html.windowMs': 'in which they are counted',
+  'breakers.html.openMs': 'how long the first opening lasts; doubled at each failed probe',
+  'breakers.html.maxMs': 'longest opening',
+  'breakers.html.minRatio': 'share of the attempts that they must reach as well',
+  'breakers.stall.over': 'stalls in the window that are still borne',
+  'breakers.stall.windowMs': 'in which they are counted',
+  'breakers.stall.openMs': 'how long the first opening lasts; doubled at each failed probe',
+  'breakers.stall.maxMs': 'longest opening',
+  'breakers.stall.minRatio': 'share of the attempts that they must reach as well',
+  'routing.retries': 'second tries on the same route',
+  'routing.maxAttempts': 'physical requests of one model call',
+  'routing.backoff.baseMs': 'before the first retry; doubled for each further one, with full jitter',
+  'routing.backoff.maxMs': 'longest wait before a retry',
+  'queue.name': 'of the BullMQ queue',
+  'queue.concurrency': 'turns that one worker runs at once',
+  'queue.lockMs': 'how long a turn stays with a worker that gives no sign of life; the same for all workers',
+  'queue.stalledCheckMs': 'how often lost turns are looked for; the same for all workers',
+  'queue.resultTtlMs': 'how long an ended turn can be read',
+  'queue.eventTtlMs': 'how long the events of an ended turn can be read',
+  'recorder.dir': 'where the raw bytes of failed attempts are kept',
+  'recorder.excerptBytes': 'of the decoded beginning of a body, kept in Redis',
+  'recorder.rawBytes': 'of the body as it came, kept in a file',
+  'recorder.keepMs': 'how long records are kept',
+  'recorder.sample': 'share of the good attempts that are recorded too, 0 to 1',
+  'recorder.request': 'whether what we sent is kept: `never`, or `failed` for failed attempts',
+  'telemetry.otlpEndpoint': 'base URL of a collector (OTLP over HTTP); without one no traces',
+  'telemetry.sampling': 'share of the traces that are kept, 0 to 1',
+  'telemetry.logLevel': 'debug, info, warn, error',
+  agents: 'module whose default export is the list of agents, relative to this file',
+}
+
+const MINIMAL = {
+  providers: { '*': { protocol: 'openai-chat', baseUrl: 'http://localhost/v1' } },
+  models: { '*': { routes: ['*/model'] } },
+}
+/** Keys that have no default, or one that is not theirs alone. */
+const WITHOUT_DEFAULT = new Set([
+  'redis.url',
+  'providers.*.protocol',
+  'providers.*.baseUrl',
+  'providers.*.credentials',
+  'models.*.routes',
+  'telemetry.otlpEndpoint',
+  'agents',
+])
+
+/** `docs/configuration.md`: every key with its default, as the code has them. */
+export function configurationPage(): string {
+  const defaults = defaultsOf()
+  const unknown = [...defaults.keys()].filter((path) => !(path in MEANING))
+  const gone = Object.keys(MEANING).filter((path) => !defaults.has(path) && !WITHOUT_DEFAULT.has(path))
+  if (unknown.length + gone.length > 0) {
+    throw new Error(
+      `configuration page: no meaning of ${unknown.join(', ') || '–'}; no key ${gone.join(', ') || '–'}`,
+    )
+  }
+  const rows = Object.entries(MEANING).map(
+    ([path, meaning]) => `| \`${keyOf(path)}\` | ${showDefault(path, defaults.get(path))} | ${meaning} |`,
+  )
+  return `# Configuration
+
+Generated by \`npm run docs\` from the code. \`turnkeeper.config.yaml\`, or the file after \`--config\`; unknown keys are
+refused with the nearest known one. \`\${NAME}\` and \`\${NAME:-default}\` are replaced in values. Durations are written
+\`250ms\`, \`30s\`, \`10m\`, \`2h\`. Check a file with \`turnkeeper config check\`.
+
+| key | default | meaning |
+| --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
+function defaultsOf(): Map<string, unknown> {
+  const config = parseConfig(MINIMAL_WITH_NAMES, { env: {}, baseDir: '/' })
+  const flat = new Map<string, unknown>()
+  flatten(config, '', flat)
+  return flat
+}
+
+/** A star is no name, so one stands in its place and is taken out again. */
+const NAME = 'x'
+const MINIMAL_WITH_NAMES = JSON.parse(JSON.stringify(MINIMAL).replaceAll('*', NAME)) as object
+/** What resolving adds to what a user writes. */
+const DERIVED = /\.(name|alias|explicit|provider|model|aliases)$/
+
+function flatten(value: unknown, path: string, into: Map<string, unknown>): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      const star = key === NAME && (path === 'providers' || path === 'models') ? '*' : key
+      flatten(item, path === '' ? star : `${path}.${star}`, into)
+    }
+  } else if (!DERIVED.test(path) || path === 'queue.name') into.set(path, value)
+}
+
+/** Milliseconds inside are durations in the file. */
+function keyOf(path: string): string {
+  return path.replace(/Ms$/, '')
+}
+
+function showDefault(path: string, value: unknown): string {
+  if (WITHOUT_DEFAULT.has(path)) return '–'
+  if (path.endsWith('Ms') && typeof value === 'number') return `\`${duration(value)}\``
+  const text = typeof value === 'string' ? value.replace(/^\//, '') : JSON.stringify(value)
+  return `\`${text}\``
+}
+
+function duration(ms: number): string {
+  for (const [unit, size] of [
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const) {
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`
+  }
+  return `${ms}ms`
+}
