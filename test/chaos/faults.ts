@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { seededRandom } from '../../src/providers/sim/random.ts'
+import { FAULT_KINDS, type FaultKind, type PlannedFault } from './plan.ts'
+import type { Proxy } from './proxy.ts'
+import type { RedisProcess } from './redis-process.ts'
+import type { WorkerPool } from './worker-pool.ts'
+
+export type FaultTargets = {
+  readonly pool: WorkerPool
+  readonly proxy: Proxy
+  readonly redis: RedisProcess
+  readonly lockMs: number
+}
+
+export type FaultCounts = Record<FaultKind, number>
+
+/** Does what is planned, when it is planned; one Redis fault at a time. Resolves with how often each kind fired. */
+export async function runFaults(
+  faults: readonly PlannedFault[],
+  targets: FaultTargets,
+  counts: FaultCounts,
+): Promise<void> {
+  const started = performance.now()
+  for (const fault of faults) {
+    await sleep(Math.max(0, fault.atMs - (performance.now() - started)))
+    if (await fire(fault, targets)) counts[fault.kind]++
+  }
+}
+
+export function noFaults(): FaultCounts {
+  return Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as FaultCounts
+}
+
+async function fire(
+  { kind, roll }: PlannedFault,
+  { pool, proxy, redis, lockMs }: FaultTargets,
+): Promise<boolean> {
+  switch (kind) {
+    case 'kill9':
+      return pool.kill9(roll)
+    case 'sigterm':
+      return pool.sigterm(roll)
+    case 'sigstop':
+      return pool.sigstop(roll, lockMs * (1.2 + roll))
+    case 'connKill':
+      return proxy.kill(0.2 + 0.8 * roll, seededRandom(roll * 2 ** 32)) > 0
+    case 'droppedReply':
+      return proxy.dropReplies(0.2 + 0.5 * roll, seededRandom(roll * 2 ** 32)) > 0
+    case 'redisRestart':
+      await redis.restart()
+      return true
+    case 'debugSleep': {
+      const admin = await redis.admin()
+      await admin.call('DEBUG', 'SLEEP', String((lockMs * (0.2 + roll)) / 1000)).catch(() => {})
+      admin.disconnect()
+      return true
+    }
+  }
+}

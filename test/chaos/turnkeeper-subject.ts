@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { loadConfig } from '../../src/config/load.ts'
+import { openClient, type TurnClient } from '../../src/queue/client.ts'
+import type { TurnHandle } from '../../src/queue/handle.ts'
+import type { TurnEvent } from '../../src/queue/types.ts'
+import { closeRedis, type RedisConnection } from '../../src/redis/connection.ts'
+import { sessionKeys, sessionOfTurn } from '../../src/redis/keys.ts'
+import { readEffects } from './effect-log.ts'
+import type { PlannedTurn } from './plan.ts'
+import type { Story, Subject } from './story.ts'
+
+const CLI = fileURLToPath(new URL('../../bin/turnkeeper.cjs', import.meta.url))
+
+export type TurnkeeperSubjectOptions = {
+  readonly configFile: string
+  readonly effectsFile: string
+  /** Past the proxy, for what is looked up after the fact. */
+  readonly admin: RedisConnection
+  /** How long a review is left alone, so that no stopped worker can still do what it asks about. */
+  readonly reviewAfterMs: number
+}
+
+/** Turnkeeper itself: workers of the command line, and the public client. */
+export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise<Subject> {
+  const config = await loadConfig(options.configFile)
+  const client = await openClient(config)
+  const { prefix } = config.redis
+  return {
+    command: [CLI, 'worker', '--config', options.configFile],
+    run(turn, until) {
+      const accepted = enqueue(client, turn, until)
+      return { accepted, story: accepted.then((handle) => follow(handle, turn, until)) }
+    },
+    close: () => client.close(),
+  }
+
+  async function follow(handle: TurnHandle | undefined, planned: PlannedTurn, until: number): Promise<Story> {
+    if (!handle) return nothingAccepted(planned)
+    if (planned.cancelAfterMs !== undefined) {
+      void sleep(planned.cancelAfterMs).then(() =>
+        persist(
+          async () => (handle as unknown as { cancel?(reason: string): Promise<void> }).cancel?.('planned'),
+          until,
+        ),
+      )
+    }
+    const reviews: { real: boolean }[] = []
+    for (;;) {
+      const result = await persist(
+        () => handle.result({ timeoutMs: Math.max(1, until - performance.now()) }),
+        until,
+      )
+      if (result?.status !== 'needs_review') break
+      await sleep(options.reviewAfterMs)
+      const real = await persist(() => review(handle), until)
+      if (real !== undefined) reviews.push({ real })
+      if (!('resolve' in client)) break
+    }
+    return tell(handle, planned, reviews)
+  }
+
+  /** Looks into the effect log, as a person would, and says what it shows; undefined if no review is open. */
+  async function review(handle: TurnHandle): Promise<boolean | undefined> {
+    if ((await handle.read()).state !== 'needs_review') return undefined
+    const asked = await lastReview(handle)
+    if (!asked) throw new Error(`no review of ${handle.id} in its events`)
+    const real = readEffects(options.effectsFile).some(
+      (line) => line.turnId === handle.id && line.toolCallId === asked.callId,
+    )
+    const resolving = client as unknown as { resolve?(t: string, c: string, o: object): Promise<void> }
+    if (!resolving.resolve) {
+      await sleep(10_000)
+      return real
+    }
+    await resolving.resolve(handle.id, asked.callId, {
+      done: real,
+      by: 'effect log',
+      ...(real && { result: 'done before the worker was lost' }),
+    })
+    return real
+  }
+
+  async function tell(handle: TurnHandle, planned: PlannedTurn, reviews: Story['reviews']): Promise<Story> {
+    const keys = sessionKeys(prefix, sessionOfTurn(handle.id)).turn(handle.id)
+    const [record, entries, steps] = await Promise.all([
+      options.admin.hgetall(keys.turn),
+      options.admin.xrange(keys.events, '-', '+'),
+      options.admin.hgetall(keys.steps),
+    ])
+    const events = entries.flatMap(([id, fields]) =>
+      (JSON.parse(fields[1] ?? '[]') as TurnEvent[]).map((event) => ({
+        ...event,
+        at: Number(id.split('-')[0]),
+      })),
+    )
+    const state = record.state as Story['state']
+    const error = (JSON.parse(record.result || '{}') as { error?: { message: string } }).error?.message
+    return {
+      planned,
+      turnId: handle.id,
+      state: ['completed', 'failed', 'cancelled'].includes(state) ? state : 'lost',
+      ...(error !== undefined && { error }),
+      ...(record.startedAt && { startedAt: Number(record.startedAt) }),
+      ...(record.endedAt && { endedAt: Number(record.endedAt) }),
+      starts: events.flatMap((event) =>
+        event.type === 'turn.started' ? [{ pid: pidOf(event.worker), at: event.at }] : [],
+      ),
+      committed: committedAt(handle.id, steps),
+      restarted: restartedAfterTheirEnd(events),
+      reviews,
+    }
+  }
+
+  async function lastReview(handle: TurnHandle): Promise<{ callId: string } | undefined> {
+    const keys = sessionKeys(prefix, sessionOfTurn(handle.id)).turn(handle.id)
+    const entries = await options.admin.xrevrange(keys.events, '+', '-', 'COUNT', 20)
+    for (const [, fields] of entries) {
+      const bodies = (JSON.parse(fields[1] ?? '[]') as TurnEvent[]).reverse()
+      for (const event of bodies) if (event.type === 'turn.needs_review') return { callId: event.callId }
+    }
+    return undefined
+  }
+}
+
+/** With a key a call may be repeated until it is answered; without one its fate is unknown after a lost reply. */
+async function enqueue(
+  client: TurnClient,
+  { id, session, steps, idempotencyKey, resent }: PlannedTurn,
+  until: number,
+): Promise<TurnHandle | undefined> {
+  const options = {
+    sessionId: session,
+    input: inputOf(steps),
+    metadata: { plan: id },
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  }
+  const once = (): Promise<TurnHandle> => client.enqueue('chaos', options)
+  if (idempotencyKey === undefined) return once().catch(() => undefined)
+  const first = await persist(once, until)
+  if (!resent) return first
+  const second = await persist(once, until)
+  if (second?.id !== first?.id) throw new Error(`${id} was accepted twice: ${first?.id}, ${second?.id}`)
+  return second
+}
+
+function inputOf(steps: PlannedTurn['steps']): string {
+  return steps
+    .map((calls) =>
+      calls.map(({ tool, id, ms }) => `call ${tool} with ${JSON.stringify({ id, ms })}`).join(' and '),
+    )
+    .join(' then ')
+}
+
+/** Asks again until Redis answers. */
+async function persist<T>(ask: () => Promise<T>, until: number): Promise<T | undefined> {
+  while (performance.now() < until) {
+    try {
+      return await ask()
+    } catch {
+      await sleep(200)
+    }
+  }
+  return undefined
+}
+
+function nothingAccepted(planned: PlannedTurn): Story {
+  const nothing = { starts: [], committed: new Map(), restarted: 0, reviews: [] }
+  return { planned, turnId: undefined, state: 'lost', ...nothing }
+}
+
+function pidOf(worker: string): number {
+  return Number(worker.split('-').at(-2))
+}
+
+function committedAt(turnId: string, steps: Readonly<Record<string, string>>): Map<string, number> {
+  const committed = new Map<string, number>()
+  for (const [step, header] of Object.entries(steps)) {
+    if (step.endsWith(':result')) continue
+    const { state, endedAt } = JSON.parse(header) as { state: string; endedAt?: number }
+    if (state === 'done' && endedAt !== undefined) committed.set(`${turnId}:${step}`, endedAt)
+  }
+  return committed
+}
+
+function restartedAfterTheirEnd(events: readonly TurnEvent[]): number {
+  const ended = new Set<string>()
+  let count = 0
+  for (const event of events) {
+    if (event.type === 'step.completed') ended.add(event.stepId)
+    if ((event.type === 'step.started' || event.type === 'step.restarted') && ended.has(event.stepId)) count++
+  }
+  return count
+}
