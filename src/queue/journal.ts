@@ -134,7 +134,14 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
     /** Claims `turnId` for a worker if it is the head of its session (J2). */
     async claim(
       turnId: string,
-      who: { worker: string; wakeup: string; leaseMs: number; agents: readonly string[] | '*' },
+      who: {
+        worker: string
+        wakeup: string
+        leaseMs: number
+        agents: readonly string[] | '*'
+        /** A worker that has died: its lease counts no longer. */
+        gone?: string
+      },
     ): Promise<ClaimOutcome> {
       const ref = sessionOfTurn(turnId)
       const session = keysOf(ref)
@@ -143,13 +150,13 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       const reply = (await scripts.claim.run(
         redis,
         [turn.turn, turn.steps, turn.events, session.inbox, session.delayed, session.history],
-        [turnId, who.worker, who.wakeup, who.leaseMs, turn.channel, agents],
+        [turnId, who.worker, who.wakeup, who.leaseMs, turn.channel, agents, who.gone ?? ''],
       )) as [string, ...unknown[]]
       switch (reply[0]) {
         case 'next':
           return { outcome: 'next', following: toFollowing(reply[1], reply[2]) }
         case 'busy':
-          return { outcome: 'busy', forMs: Number(reply[1]) }
+          return { outcome: 'busy', forMs: Number(reply[1]), worker: String(reply[2]) }
         case 'parked':
           return {
             outcome: 'parked',
@@ -297,8 +304,8 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
 
     /** How a turn stands, cheaply: for the reconciler. */
     async standing(turnId: string): Promise<Standing | undefined> {
-      const [[state, leaseUntil, dueAt, holdUntil], time] = await Promise.all([
-        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil'),
+      const [[state, leaseUntil, dueAt, holdUntil, worker], time] = await Promise.all([
+        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil', 'worker'),
         redis.time(),
       ])
       if (!state) return undefined
@@ -309,6 +316,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         leaseLeftMs: left(leaseUntil),
         dueInMs: left(dueAt),
         holdLeftMs: left(holdUntil),
+        worker: worker ?? '',
       }
     },
 

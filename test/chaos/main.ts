@@ -56,6 +56,7 @@ if (!isOnPath('redis-server')) {
   console.error('chaos needs redis-server; enable it with: apt install redis-server')
   process.exit(process.env.CI ? 1 : 0)
 }
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 const { verdict, code } = await run({ turns, seed, control: values.control, keep: values.keep })
 console.log(values.json ? JSON.stringify(verdict) : table(verdict))
 process.exit(code)
@@ -88,6 +89,10 @@ async function run(options: Options): Promise<{ verdict: Verdict; code: number }
     logFile: join(folder, 'workers.log'),
   })
   stack.defer(() => pool.close())
+  process.once('exit', () => {
+    pool.killAll()
+    redis.kill()
+  })
 
   const faults = noFaults()
   const progress: Progress = { accepted: 0, ended: 0 }

@@ -11,6 +11,8 @@ export type RedisProcess = {
   admin(): Promise<RedisConnection>
   /** kill -9, and a new server on the same files; resolves when it answers. */
   restart(): Promise<void>
+  /** At once, for a run that was broken off. */
+  kill(): void
   close(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ export async function startRedisProcess(folder: string): Promise<RedisProcess> {
       server = start()
       await answers()
     },
+    kill: () => void server.child.kill('SIGKILL'),
     close: end,
   }
 }

@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { openClient, type TurnClient } from '../../src/queue/client.ts'
 import type { TurnHandle } from '../../src/queue/handle.ts'
 import type { TurnEvent } from '../../src/queue/types.ts'
-import { closeRedis, type RedisConnection } from '../../src/redis/connection.ts'
+import type { RedisConnection } from '../../src/redis/connection.ts'
 import { sessionKeys, sessionOfTurn } from '../../src/redis/keys.ts'
 import { readEffects } from './effect-log.ts'
 import type { PlannedTurn } from './plan.ts'
@@ -38,12 +38,7 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
   async function follow(handle: TurnHandle | undefined, planned: PlannedTurn, until: number): Promise<Story> {
     if (!handle) return nothingAccepted(planned)
     if (planned.cancelAfterMs !== undefined) {
-      void sleep(planned.cancelAfterMs).then(() =>
-        persist(
-          async () => (handle as unknown as { cancel?(reason: string): Promise<void> }).cancel?.('planned'),
-          until,
-        ),
-      )
+      void sleep(planned.cancelAfterMs).then(() => persist(async () => handle.cancel('planned'), until))
     }
     const reviews: { real: boolean }[] = []
     for (;;) {
@@ -55,7 +50,6 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
       await sleep(options.reviewAfterMs)
       const real = await persist(() => review(handle), until)
       if (real !== undefined) reviews.push({ real })
-      if (!('resolve' in client)) break
     }
     return tell(handle, planned, reviews)
   }
@@ -68,12 +62,7 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
     const real = readEffects(options.effectsFile).some(
       (line) => line.turnId === handle.id && line.toolCallId === asked.callId,
     )
-    const resolving = client as unknown as { resolve?(t: string, c: string, o: object): Promise<void> }
-    if (!resolving.resolve) {
-      await sleep(10_000)
-      return real
-    }
-    await resolving.resolve(handle.id, asked.callId, {
+    await client.resolve(handle.id, asked.callId, {
       done: real,
       by: 'effect log',
       ...(real && { result: 'done before the worker was lost' }),

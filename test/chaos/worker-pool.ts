@@ -20,6 +20,8 @@ export type WorkerPool = {
   sigterm(roll: number): boolean
   /** Stops one for `ms`, then lets it go on. */
   sigstop(roll: number, ms: number): boolean
+  /** At once, for a run that was broken off. */
+  killAll(): void
   close(): Promise<void>
 }
 
@@ -52,6 +54,9 @@ export function startWorkerPool({ command, size, env, logFile }: PoolOptions): W
     )
     return candidates[Math.floor(roll * candidates.length)]
   }
+  const killAll = (): void => {
+    for (const { child } of members) child.kill('SIGKILL')
+  }
   for (let i = 0; i < size; i++) start()
 
   return {
@@ -82,10 +87,10 @@ export function startWorkerPool({ command, size, env, logFile }: PoolOptions): W
       })
       return true
     },
+    killAll,
     async close() {
       closing = true
-      for (const { child } of members) child.kill('SIGCONT')
-      for (const { child } of members) child.kill('SIGKILL')
+      killAll()
       await Promise.all([...members].map((member) => member.gone))
       log.end()
     },
