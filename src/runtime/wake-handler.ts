@@ -172,6 +172,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
           callModel,
           telemetry,
           signal,
+          checkLease: lease.check,
           leaving,
         })
         if ('result' in ending && ending.result?.error) span.fail(ending.result.error.code)

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../src/providers/sim/random.ts'
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from './plan.ts'
-import type { Proxy } from './proxy.ts'
+import type { FaultyProxy } from './proxy.ts'
 import type { RedisProcess } from './redis-process.ts'
 import type { WorkerPool } from './worker-pool.ts'
 
 export type FaultTargets = {
   readonly pool: WorkerPool
-  readonly proxy: Proxy
+  readonly proxy: FaultyProxy
   readonly redis: RedisProcess
   readonly lockMs: number
 }

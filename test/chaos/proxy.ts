@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
 
 /** A way to Redis that can be broken. */
-export type Proxy = {
+export type FaultyProxy = {
   readonly url: string
   /** Ends about `share` of the connections. */
   kill(share: number, random: () => number): number
@@ -14,7 +14,7 @@ export type Proxy = {
 type Link = { readonly near: Socket; readonly far: Socket; dropping: boolean }
 
 /** Stands before the server at `socket`, a path. */
-export async function startProxy(socket: string): Promise<Proxy> {
+export async function startProxy(socket: string): Promise<FaultyProxy> {
   const links = new Set<Link>()
   const server = createServer((near) => {
     const far = connect(socket)
