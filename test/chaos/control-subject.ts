@@ -48,7 +48,13 @@ export async function openControl({ url, admin }: ControlOptions): Promise<Subje
   }
 
   async function follow(id: string | undefined, planned: PlannedTurn, until: number): Promise<Story> {
-    const nothing = { starts: [], committed: new Map<string, number>(), restarted: 0, reviews: [] }
+    const nothing = {
+      starts: [],
+      committed: new Map<string, number>(),
+      restarted: 0,
+      wellTold: true,
+      reviews: [],
+    }
     while (id !== undefined && performance.now() < until) {
       const job = await looking.getJob(id).catch(() => undefined)
       if (job?.finishedOn !== undefined && job.finishedOn !== null) {

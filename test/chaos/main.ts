@@ -117,7 +117,8 @@ async function run(options: Options): Promise<{ verdict: Verdict; code: number }
     (story) => story.state === 'cancelled' && story.planned.cancelAfterMs === undefined,
   )
   explain(stories, effectsFile, unasked)
-  return { verdict, code: exitCode(verdict, unasked.length) }
+  const illTold = stories.filter((story) => !story.wellTold)
+  return { verdict, code: exitCode(verdict, unasked.length + illTold.length) }
 }
 
 function configuration(redisUrl: string, simUrl: string): object {
@@ -149,6 +150,7 @@ function explain(stories: readonly Story[], effectsFile: string, unasked: readon
     ['finished step run again', stepsRerun(accepted, effects)],
     ['out of order', orderViolations(accepted, effects)],
     ['lost', accepted.filter((story) => story.state === 'lost').map((story) => `${story.turnId}`)],
+    ['told other than it was', accepted.filter((story) => !story.wellTold).map((story) => `${story.turnId}`)],
     ['cancelled by nobody', unasked.map((story) => `${story.turnId}`)],
     [
       'failed',

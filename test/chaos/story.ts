@@ -16,6 +16,8 @@ export type Story = {
   readonly committed: ReadonlyMap<string, number>
   /** Steps that began again after they had been completed. */
   readonly restarted: number
+  /** What the events told is the answer. */
+  readonly wellTold: boolean
   readonly reviews: readonly { readonly real: boolean }[]
 }
 

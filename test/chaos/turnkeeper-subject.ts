@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { loadConfig } from '../../src/config/load.ts'
 import { openClient, type TurnClient } from '../../src/queue/client.ts'
 import type { TurnHandle } from '../../src/queue/handle.ts'
-import type { TurnEvent } from '../../src/queue/types.ts'
+import type { Hold, TurnEvent, TurnResult } from '../../src/queue/types.ts'
 import type { RedisConnection } from '../../src/redis/connection.ts'
 import { sessionKeys, sessionOfTurn } from '../../src/redis/keys.ts'
 import { readEffects } from './effect-log.ts'
@@ -48,26 +48,28 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
       )
       if (result?.status !== 'needs_review') break
       await sleep(options.reviewAfterMs)
-      const real = await persist(() => review(handle), until)
-      if (real !== undefined) reviews.push({ real })
+      reviews.push(...((await persist(() => review(handle), until)) ?? []))
     }
     return tell(handle, planned, reviews)
   }
 
-  /** Looks into the effect log, as a person would, and says what it shows; undefined if no review is open. */
-  async function review(handle: TurnHandle): Promise<boolean | undefined> {
-    if ((await handle.read()).state !== 'needs_review') return undefined
-    const asked = await lastReview(handle)
-    if (!asked) throw new Error(`no review of ${handle.id} in its events`)
-    const real = readEffects(options.effectsFile).some(
-      (line) => line.turnId === handle.id && line.toolCallId === asked.callId,
-    )
-    await client.resolve(handle.id, asked.callId, {
-      done: real,
-      by: 'effect log',
-      ...(real && { result: 'done before the worker was lost' }),
-    })
-    return real
+  /** Looks into the effect log, as a person would, and says for each open review what it shows. */
+  async function review(handle: TurnHandle): Promise<Story['reviews']> {
+    if ((await handle.read()).state !== 'needs_review') return []
+    const { steps } = sessionKeys(prefix, sessionOfTurn(handle.id)).turn(handle.id)
+    const open = Object.entries(await options.admin.hgetall(steps))
+      .filter(([field]) => field.endsWith(':review'))
+      .map(([, hold]) => JSON.parse(hold) as Hold)
+      .filter((hold) => hold.state === 'pending')
+    const effects = readEffects(options.effectsFile)
+    const decided: { real: boolean }[] = []
+    for (const { callId } of open) {
+      const real = effects.some((line) => line.turnId === handle.id && line.toolCallId === callId)
+      const result = real ? { result: 'done before the worker was lost' } : {}
+      await client.resolve(handle.id, callId, { done: real, by: 'effect log', ...result })
+      decided.push({ real })
+    }
+    return decided
   }
 
   async function tell(handle: TurnHandle, planned: PlannedTurn, reviews: Story['reviews']): Promise<Story> {
@@ -84,7 +86,8 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
       })),
     )
     const state = record.state as Story['state']
-    const error = (JSON.parse(record.result || '{}') as { error?: { message: string } }).error?.message
+    const result = JSON.parse(record.result || '{}') as Partial<TurnResult>
+    const error = result.error?.message
     return {
       planned,
       turnId: handle.id,
@@ -97,18 +100,9 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
       ),
       committed: committedAt(handle.id, steps),
       restarted: restartedAfterTheirEnd(events),
+      wellTold: state !== 'completed' || textOf(events) === result.text,
       reviews,
     }
-  }
-
-  async function lastReview(handle: TurnHandle): Promise<{ callId: string } | undefined> {
-    const keys = sessionKeys(prefix, sessionOfTurn(handle.id)).turn(handle.id)
-    const entries = await options.admin.xrevrange(keys.events, '+', '-', 'COUNT', 20)
-    for (const [, fields] of entries) {
-      const bodies = (JSON.parse(fields[1] ?? '[]') as TurnEvent[]).reverse()
-      for (const event of bodies) if (event.type === 'turn.needs_review') return { callId: event.callId }
-    }
-    return undefined
   }
 }
 
@@ -154,7 +148,7 @@ async function persist<T>(ask: () => Promise<T>, until: number): Promise<T | und
 }
 
 function nothingAccepted(planned: PlannedTurn): Story {
-  const nothing = { starts: [], committed: new Map(), restarted: 0, reviews: [] }
+  const nothing = { starts: [], committed: new Map(), restarted: 0, wellTold: true, reviews: [] }
   return { planned, turnId: undefined, state: 'lost', ...nothing }
 }
 
@@ -180,4 +174,14 @@ function restartedAfterTheirEnd(events: readonly TurnEvent[]): number {
     if ((event.type === 'step.started' || event.type === 'step.restarted') && ended.has(event.stepId)) count++
   }
   return count
+}
+
+/** What a reader holds as the answer at the end: the deltas of the last step, without what it was told to discard. */
+function textOf(events: readonly TurnEvent[]): string {
+  let text = ''
+  for (const event of events) {
+    if (event.type === 'text.delta') text += event.delta
+    if (event.type === 'step.restarted' || event.type === 'step.started') text = ''
+  }
+  return text
 }
