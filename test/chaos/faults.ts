@@ -24,6 +24,7 @@ export async function runFaults(
   for (const fault of faults) {
     await sleep(Math.max(0, fault.atMs - (performance.now() - started)))
     if (await fire(fault, targets)) counts[fault.kind]++
+    if (process.env.CHAOS_TRACE) console.error(`${Date.now()} ${fault.kind}`)
   }
 }
 

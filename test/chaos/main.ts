@@ -20,7 +20,15 @@ import { startProxy } from './proxy.ts'
 import { startRedisProcess } from './redis-process.ts'
 import type { Story } from './story.ts'
 import { openTurnkeeper } from './turnkeeper-subject.ts'
-import { exitCode, judge, orderViolations, stepsRerun, unsafeTwice, type Verdict } from './verdict.ts'
+import {
+  exitCode,
+  judge,
+  orderViolations,
+  recoveries,
+  stepsRerun,
+  unsafeTwice,
+  type Verdict,
+} from './verdict.ts'
 import { startWorkerPool } from './worker-pool.ts'
 
 const WORKERS = 4
@@ -29,6 +37,7 @@ const STALLED_CHECK_MS = 1_000
 const CONCURRENCY = 10
 /** After the last planned thing, all must have ended within this time. */
 const DRAIN_MS = 90_000
+const SLOW_RECOVERY_MS = 3 * LOCK_MS
 
 type Options = {
   readonly turns: number
@@ -117,6 +126,8 @@ async function run(options: Options): Promise<{ verdict: Verdict; code: number }
     (story) => story.state === 'cancelled' && story.planned.cancelAfterMs === undefined,
   )
   explain(stories, effectsFile, unasked)
+  const slow = recoveries(stories, pool.deaths).filter(({ ms }) => ms > SLOW_RECOVERY_MS)
+  for (const { turnId, ms } of slow) console.error(`${turnId} stood still for ${ms} ms after kill -9`)
   const illTold = stories.filter((story) => !story.wellTold)
   return { verdict, code: exitCode(verdict, unasked.length + illTold.length) }
 }

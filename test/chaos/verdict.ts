@@ -62,7 +62,7 @@ export function judge({ stories, effects, deaths, ...rest }: Evidence): Verdict 
     needsReview: reviews.length,
     reviewReal: reviews.filter((review) => review.real).length,
     faults,
-    recoveryMs: percentiles(recoveries(accepted, deaths)),
+    recoveryMs: percentiles(recoveries(accepted, deaths).map(({ ms }) => ms)),
     config,
     wallMs: Math.round(wallMs),
   }
@@ -106,13 +106,18 @@ export function orderViolations(stories: readonly Story[], effects: readonly Eff
 }
 
 /** From each kill -9 to the next claim of each turn that the dead worker was running. */
-export function recoveries(stories: readonly Story[], deaths: readonly Death[]): number[] {
+export function recoveries(
+  stories: readonly Story[],
+  deaths: readonly Death[],
+): { readonly turnId: string; readonly ms: number }[] {
   return deaths.flatMap(({ pid, at }) =>
-    stories.flatMap(({ starts, endedAt = Infinity }) => {
+    stories.flatMap(({ starts, turnId = '', endedAt = Infinity }) => {
       const next = starts.findIndex((start) => start.at > at)
       const held = starts.at(next === -1 ? -1 : next - 1)
       const taken = starts[next]
-      return held?.pid === pid && held.at <= at && endedAt > at && taken ? [taken.at - at] : []
+      return held?.pid === pid && held.at <= at && endedAt > at && taken
+        ? [{ turnId, ms: taken.at - at }]
+        : []
     }),
   )
 }
