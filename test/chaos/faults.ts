@@ -23,13 +23,22 @@ export async function runFaults(
   const started = performance.now()
   for (const fault of faults) {
     await sleep(Math.max(0, fault.atMs - (performance.now() - started)))
-    if (await fire(fault, targets)) counts[fault.kind]++
+    if (await fireInTime(fault, targets)) counts[fault.kind]++
     if (process.env.CHAOS_TRACE) console.error(`${Date.now()} ${fault.kind}`)
   }
 }
 
 export function noFaults(): FaultCounts {
   return Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as FaultCounts
+}
+
+/** A fault may find nothing to hit for a moment: all workers stopped, nobody connected. */
+async function fireInTime(fault: PlannedFault, targets: FaultTargets): Promise<boolean> {
+  for (let left = 20; left > 0; left--) {
+    if (await fire(fault, targets)) return true
+    await sleep(50)
+  }
+  return false
 }
 
 async function fire(

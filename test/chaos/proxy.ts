@@ -4,9 +4,9 @@ import { connect, createServer, type Socket } from 'node:net'
 /** A way to Redis that can be broken. */
 export type FaultyProxy = {
   readonly url: string
-  /** Ends about `share` of the connections. */
+  /** Ends about `share` of the connections, one at least; returns how many. */
   kill(share: number, random: () => number): number
-  /** Lets the next command of about `share` of the connections through, loses its reply, and ends the connection. */
+  /** Lets the next command of about `share` of the connections through, loses its reply, and ends them; one at least. */
   dropReplies(share: number, random: () => number): number
   close(): Promise<void>
 }
@@ -32,7 +32,11 @@ export async function startProxy(socket: string): Promise<FaultyProxy> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // it listens on TCP
-  const chosen = (share: number, random: () => number): Link[] => [...links].filter(() => random() < share)
+  const chosen = (share: number, random: () => number): Link[] => {
+    const all = [...links]
+    const some = all.filter(() => random() < share)
+    return some.length > 0 ? some : all.slice(0, 1)
+  }
   return {
     url: `redis://127.0.0.1:${port}`,
     kill(share, random) {
