@@ -6,7 +6,8 @@ import { type Fleet, openFleet } from './fleet.ts'
 
 const TURNS = 50
 const KILLS = 4
-const KILL_EVERY_MS = 1_500
+/** The answers of a round are on their way by then; each takes more than a second. */
+const MID_STREAM_MS = 600
 const SEED = 20_261_121
 
 let fleet: Fleet
@@ -42,22 +43,26 @@ test('50 readers that go away again and again have the final answer each time, w
   fleet = await openFleet()
   fleet.sim.control({ model: '*', fault: 'slow:50' })
   const random = seededRandom(SEED)
-  const workers = [await fleet.worker(), await fleet.worker()]
-  const killing = (async () => {
-    for (let i = 0; i < KILLS; i++) {
-      await sleep(KILL_EVERY_MS)
-      workers.push(await fleet.worker())
-      await workers.shift()?.end('SIGKILL')
-    }
-  })()
-  const readings = Array.from({ length: TURNS }, async (_, i) => {
-    await sleep((i / TURNS) * KILLS * KILL_EVERY_MS)
+  const workers = [await fleet.worker()]
+  const readings: Promise<{
+    words: string
+    text: string
+    final: string
+    restarts: number
+    disconnects: number
+  }>[] = []
+  const begin = async (i: number) => {
     const words = Array.from({ length: 25 }, (_, word) => `word${i}-${word}`).join(' ')
     const turn = await fleet.client.enqueue('talker', { input: `say "${words}"` })
     return { words, ...(await readInPieces(turn, random)) }
-  })
+  }
+  for (let round = 0; round <= KILLS; round++) {
+    workers.push(await fleet.worker())
+    for (let i = 0; i < TURNS / (KILLS + 1); i++) readings.push(begin(readings.length))
+    await sleep(MID_STREAM_MS)
+    if (round < KILLS) await workers.shift()?.end('SIGKILL')
+  }
   const read = await Promise.all(readings)
-  await killing
   for (const { words, text, final } of read) {
     expect(final).toBe(words)
     expect(text).toBe(words)
