@@ -53,6 +53,8 @@ const PRIORITY_STEP = 100_000
 /** BullMQ counts redeliveries and gives up after this many; the journal's own rules decide, so: never. */
 const NEVER = 1_000_000
 const BESIDE = 'later-'
+/** States of a job that a worker will still take; one that is gone, with its place still held, is no better than stuck. */
+const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed'])
 /** After a fetch that failed; BullMQ's own 15 s would leave a worker deaf for as long after a short outage. */
 const FETCH_AGAIN_MS = 1_000
 
@@ -90,7 +92,7 @@ export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptio
     async attention(session) {
       const job = await queue.getDeduplicationJobId(session)
       if (job === null) return 'none'
-      return (await queue.getJobState(job)) === 'active' ? 'active' : 'waiting'
+      return WAITING.has(await queue.getJobState(job)) ? 'waiting' : 'active'
     },
     close: () => queue.close(),
   }
