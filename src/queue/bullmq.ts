@@ -22,8 +22,8 @@ export type WakeOptions = {
 
 export type WakeQueue = {
   wake(turnId: string, options?: WakeOptions): Promise<void>
-  /** Whether an immediate wake-up of the session waits or runs. */
-  isAwake(session: SessionRef): Promise<boolean>
+  /** What the session's immediate wake-up does: there is none, it waits for a worker, or one has it. */
+  attention(session: SessionRef): Promise<'none' | 'waiting' | 'active'>
   close(): Promise<void>
 }
 
@@ -52,6 +52,11 @@ const HIGHEST_PRIORITY = 10
 const PRIORITY_STEP = 100_000
 /** BullMQ counts redeliveries and gives up after this many; the journal's own rules decide, so: never. */
 const NEVER = 1_000_000
+const BESIDE = 'later-'
+/** States of a job that a worker will still take; one that is gone, with its place still held, is no better than stuck. */
+const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed'])
+/** After a fetch that failed; BullMQ's own 15 s would leave a worker deaf for as long after a short outage. */
+const FETCH_AGAIN_MS = 1_000
 
 /** Opens the queue of wake-ups. `connection` stays its owner's. */
 export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptions): Promise<WakeQueue> {
@@ -84,8 +89,10 @@ export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptio
         },
       )
     },
-    async isAwake(session) {
-      return (await queue.getDeduplicationJobId(session)) !== null
+    async attention(session) {
+      const job = await queue.getDeduplicationJobId(session)
+      if (job === null) return 'none'
+      return WAITING.has(await queue.getJobState(job)) ? 'waiting' : 'active'
     },
     close: () => queue.close(),
   }
@@ -107,6 +114,7 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
       maxStalledCount: NEVER,
+      runRetryDelay: FETCH_AGAIN_MS,
       skipVersionCheck: true,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
@@ -118,8 +126,13 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
   return { close: () => worker.close() }
 }
 
+/** Whether a wake-up came under an id of its own, beside the one that holds its session's place (W2). */
+export function isBeside(wakeUpId: string): boolean {
+  return wakeUpId.startsWith(BESIDE)
+}
+
 function later(session: SessionRef, delayMs: number): { delay: number; jobId: string } {
   const delay = Math.ceil(delayMs)
   // BullMQ allows no colon in an id of ours, a session may hold one.
-  return { delay, jobId: `later-${Buffer.from(session).toString('base64url')}-${Date.now() + delay}` }
+  return { delay, jobId: `${BESIDE}${Buffer.from(session).toString('base64url')}-${Date.now() + delay}` }
 }

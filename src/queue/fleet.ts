@@ -11,6 +11,8 @@ export type Fleet = {
   register(worker: string, agents: readonly string[], ttlMs: number): Promise<void>
   leave(worker: string): Promise<void>
   serves(agent: string): Promise<Served>
+  /** Every registered worker with a value that changes at each `register`. */
+  signs(): Promise<ReadonlyMap<string, string>>
 }
 
 export function createFleet(redis: RedisConnection, prefix: string): Fleet {
@@ -26,6 +28,10 @@ export function createFleet(redis: RedisConnection, prefix: string): Fleet {
     },
     async serves(agent) {
       return (await served.run(redis, [workers, agents], [agent])) as Served
+    },
+    async signs() {
+      const flat = await redis.zrange(workers, '0', '-1', 'WITHSCORES')
+      return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])))
     },
   }
 }

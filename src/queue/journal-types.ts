@@ -38,7 +38,7 @@ export type Following =
 export type ClaimOutcome =
   | { readonly outcome: 'claimed'; readonly claim: Claim }
   | { readonly outcome: 'next'; readonly following: Following }
-  | { readonly outcome: 'busy'; readonly forMs: number }
+  | { readonly outcome: 'busy'; readonly forMs: number; readonly worker: string }
   /** It waits for a person; `forMs` is how long an approval may still take. */
   | { readonly outcome: 'parked'; readonly state: TurnState; readonly forMs?: number }
   | { readonly outcome: 'unserved'; readonly agent: string; readonly sinceMs: number }
@@ -106,6 +106,8 @@ export type Standing = {
   readonly leaseLeftMs: number
   readonly dueInMs: number
   readonly holdLeftMs: number
+  /** Who claimed it last; empty if nobody has. */
+  readonly worker: string
 }
 
 export type FinishOutcome =

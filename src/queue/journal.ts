@@ -14,9 +14,11 @@
  * J7. Each state change and the event that tells of it are one script.
  * J8. A turn that waits for a person holds its session and no worker; a decision counts for the very call, arguments
  *     and start that it was asked for.
+ * J9. A late fact (an unsafe tool has ended after all, or was never run) ends the review that asks for it.
+ * J10. Writes may be resent: a worker repeats them until Redis answers.
  */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../redis/connection.ts'
 import {
   globalKeys,
@@ -41,6 +43,7 @@ import type {
   TurnEnding,
   WriteOutcome,
 } from './journal-types.ts'
+import { persist } from './persist.ts'
 import { hashToClaim, hashToRecord } from './records.ts'
 import {
   type Hold,
@@ -65,6 +68,9 @@ export type Journal = ReturnType<typeof createJournal>
 /** How long a session is remembered after its last turn. */
 const SESSION_TTL_MS = 30 * 24 * 3_600_000
 
+/** How long a worker repeats a write that nobody answers: what it knows would be lost with it. */
+const PATIENCE_MS = 60_000
+
 const script = (name: string) => loadScript(name, import.meta.url)
 
 /** A hash of any JSON, for comparing what was asked. */
@@ -84,6 +90,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
     begin: script('begin'),
     commit: script('commit'),
     relay: script('relay'),
+    withdraw: script('withdraw'),
     settle: script('settle'),
     finish: script('finish'),
   }
@@ -134,7 +141,14 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
     /** Claims `turnId` for a worker if it is the head of its session (J2). */
     async claim(
       turnId: string,
-      who: { worker: string; wakeup: string; leaseMs: number; agents: readonly string[] | '*' },
+      who: {
+        worker: string
+        wakeup: string
+        leaseMs: number
+        agents: readonly string[] | '*'
+        /** A worker that has died: its lease counts no longer. */
+        gone?: string
+      },
     ): Promise<ClaimOutcome> {
       const ref = sessionOfTurn(turnId)
       const session = keysOf(ref)
@@ -143,13 +157,13 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       const reply = (await scripts.claim.run(
         redis,
         [turn.turn, turn.steps, turn.events, session.inbox, session.delayed, session.history],
-        [turnId, who.worker, who.wakeup, who.leaseMs, turn.channel, agents],
+        [turnId, who.worker, who.wakeup, who.leaseMs, turn.channel, agents, who.gone ?? ''],
       )) as [string, ...unknown[]]
       switch (reply[0]) {
         case 'next':
           return { outcome: 'next', following: toFollowing(reply[1], reply[2]) }
         case 'busy':
-          return { outcome: 'busy', forMs: Number(reply[1]) }
+          return { outcome: 'busy', forMs: Number(reply[1]), worker: String(reply[2]) }
         case 'parked':
           return {
             outcome: 'parked',
@@ -188,22 +202,20 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         { type: 'step.restarted', stepId: step.stepId, reason: 'worker_lost' },
         ...step.events.filter((event) => event.type !== 'step.started'),
       ]
-      const [outcome, detail] = (await scripts.begin.run(
-        redis,
-        [keys.turn, keys.steps, keys.events],
-        [
-          claim.epoch,
-          step.stepId,
-          step.nonce,
-          step.kind,
-          step.name,
-          step.effect,
-          step.hash,
-          keys.channel,
-          JSON.stringify(step.events),
-          JSON.stringify(again),
-        ],
-      )) as [BeginOutcome['outcome'], string?]
+      const args = [
+        claim.epoch,
+        step.stepId,
+        step.nonce,
+        step.kind,
+        step.name,
+        step.effect,
+        step.hash,
+        keys.channel,
+        JSON.stringify(step.events),
+        JSON.stringify(again),
+      ]
+      const begin = () => scripts.begin.run(redis, [keys.turn, keys.steps, keys.events], args)
+      const [outcome, detail] = (await persist(begin, PATIENCE_MS)) as [BeginOutcome['outcome'], string?]
       if (outcome === 'done') return { outcome, result: JSON.parse(detail ?? 'null') }
       if (outcome === 'ambiguous') return { outcome, nonce: detail ?? '' }
       if (outcome === 'reviewed') return { outcome, decision: JSON.parse(detail ?? '{}') as Hold }
@@ -216,27 +228,32 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       step: { stepId: string; nonce: string; result: Json; events: readonly TurnEventBody[] },
     ): Promise<WriteOutcome> {
       const keys = turnKeys(claim.turn.id)
-      return (await scripts.commit.run(
-        redis,
-        [keys.turn, keys.steps, keys.events],
-        [
-          claim.epoch,
-          step.stepId,
-          step.nonce,
-          JSON.stringify(step.result ?? null),
-          keys.channel,
-          JSON.stringify(step.events),
-        ],
-      )) as WriteOutcome
+      const args = [
+        claim.epoch,
+        step.stepId,
+        step.nonce,
+        JSON.stringify(step.result ?? null),
+        keys.channel,
+        JSON.stringify(step.events),
+      ]
+      const commit = () => scripts.commit.run(redis, [keys.turn, keys.steps, keys.events], args)
+      return (await persist(commit, PATIENCE_MS)) as WriteOutcome
+    },
+
+    /** Takes back the start of a step whose tool was never run (J9). */
+    async withdraw(claim: Claim, { stepId, nonce }: { stepId: string; nonce: string }): Promise<void> {
+      const keys = turnKeys(claim.turn.id)
+      await persist(() => scripts.withdraw.run(redis, [keys.turn, keys.steps], [stepId, nonce]), PATIENCE_MS)
     },
 
     /** Hands events on to the readers of a running turn. */
     async relay(claim: Claim, events: readonly TurnEventBody[]): Promise<WriteOutcome> {
+      const token = randomBytes(6).toString('base64url')
       const keys = turnKeys(claim.turn.id)
       return (await scripts.relay.run(
         redis,
         [keys.turn, keys.events],
-        [claim.epoch, keys.channel, JSON.stringify(events)],
+        [claim.epoch, keys.channel, JSON.stringify(events), token],
       )) as WriteOutcome
     },
 
@@ -252,34 +269,34 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       const { turn } = claim
       const session = keysOf(claim.session)
       const keys = session.turn(turn.id)
-      const [outcome, kind, value] = (await scripts.finish.run(
-        redis,
-        [
-          keys.turn,
-          keys.steps,
-          keys.events,
-          session.inbox,
-          session.delayed,
-          session.history,
-          turn.idempotencyKey === undefined ? keys.turn : session.idempotency(turn.idempotencyKey),
-        ],
-        [
-          claim.epoch,
-          turn.id,
-          ending.state,
-          ending.result === undefined ? '' : JSON.stringify(ending.result),
-          ending.messages === undefined ? '' : JSON.stringify(ending.messages),
-          keys.channel,
-          ending.events.length === 0 ? '' : JSON.stringify(ending.events),
-          resultTtlMs,
-          eventTtlMs,
-          SESSION_TTL_MS,
-          ending.holdMs === undefined ? '' : Math.ceil(ending.holdMs),
-          ...holdFields(ending),
-        ],
-      )) as [string, string, string]
+      const written = [
+        keys.turn,
+        keys.steps,
+        keys.events,
+        session.inbox,
+        session.delayed,
+        session.history,
+        turn.idempotencyKey === undefined ? keys.turn : session.idempotency(turn.idempotencyKey),
+      ]
+      const args = [
+        claim.epoch,
+        turn.id,
+        ending.state,
+        ending.result === undefined ? '' : JSON.stringify(ending.result),
+        ending.messages === undefined ? '' : JSON.stringify(ending.messages),
+        keys.channel,
+        ending.events.length === 0 ? '' : JSON.stringify(ending.events),
+        resultTtlMs,
+        eventTtlMs,
+        SESSION_TTL_MS,
+        ending.holdMs === undefined ? '' : Math.ceil(ending.holdMs),
+        ...holdFields(ending),
+      ]
+      const finish = () => scripts.finish.run(redis, written, args)
+      const [outcome, kind, value] = (await persist(finish, PATIENCE_MS)) as [string, string, string]
       if (outcome === 'fenced') return { outcome }
-      if (isTerminal(ending.state)) await this.closeIndex(turn.id)
+      // The reconciler closes what is not closed here.
+      if (isTerminal(ending.state)) await this.closeIndex(turn.id).catch(() => {})
       return { outcome: 'ok', following: toFollowing(kind, value) }
     },
 
@@ -297,8 +314,8 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
 
     /** How a turn stands, cheaply: for the reconciler. */
     async standing(turnId: string): Promise<Standing | undefined> {
-      const [[state, leaseUntil, dueAt, holdUntil], time] = await Promise.all([
-        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil'),
+      const [[state, leaseUntil, dueAt, holdUntil, worker], time] = await Promise.all([
+        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil', 'worker'),
         redis.time(),
       ])
       if (!state) return undefined
@@ -309,6 +326,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         leaseLeftMs: left(leaseUntil),
         dueInMs: left(dueAt),
         holdLeftMs: left(holdUntil),
+        worker: worker ?? '',
       }
     },
 

@@ -4,12 +4,14 @@
  *
  * R1. One process of the fleet reconciles at a time; it takes turns by a lease.
  * R2. A turn that could start and that nobody will look at gets a wake-up; one more than needed does no harm.
+ * R3. A wake-up that somebody has while no turn of its session runs, in two passes, is held to be lost with them.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { globalKeys, sessionOfTurn } from '../redis/keys.ts'
+import { globalKeys, type SessionRef, sessionOfTurn } from '../redis/keys.ts'
 import type { Log } from '../telemetry/telemetry.ts'
 import type { QueueBackend } from './backend.ts'
+import type { Standing } from './journal-types.ts'
 import { isTerminal } from './types.ts'
 
 export type Reconciler = { close(): Promise<void> }
@@ -18,6 +20,8 @@ export type ReconcilerOptions = {
   readonly backend: QueueBackend
   readonly intervalMs: number
   readonly log: Log
+  /** Whether a worker has died: its turns are woken before their leases have run out. */
+  readonly isGone?: (worker: string) => boolean
 }
 
 /** Turns looked at in one pass, oldest first. */
@@ -25,8 +29,10 @@ const PAGE = 500
 /** An entry of the index whose turn was never written is dropped after this time. */
 const ORPHAN_MS = 60_000
 
-export function startReconciler({ backend, intervalMs, log }: ReconcilerOptions): Reconciler {
+export function startReconciler(options: ReconcilerOptions): Reconciler {
+  const { backend, intervalMs, log } = options
   const stop = new AbortController()
+  const suspects = new Set<string>()
   const loop = (async () => {
     while (!stop.signal.aborted) {
       await sleep(intervalMs * (0.8 + 0.4 * Math.random()), undefined, { signal: stop.signal }).catch(
@@ -34,7 +40,7 @@ export function startReconciler({ backend, intervalMs, log }: ReconcilerOptions)
       )
       if (stop.signal.aborted) return
       try {
-        if (await takeLease(backend, intervalMs)) await reconcile(backend, log)
+        if (await takeLease(backend, intervalMs)) await reconcile(options, suspects)
       } catch (error) {
         log.warn(
           { err: error instanceof Error ? error.message : String(error) },
@@ -51,35 +57,68 @@ export function startReconciler({ backend, intervalMs, log }: ReconcilerOptions)
   }
 }
 
-/** One pass; returns how many turns were woken. */
-export async function reconcile(backend: QueueBackend, log: Log): Promise<number> {
-  const { journal, wakeQueue, redis, prefix } = backend
+type Pass = Pick<ReconcilerOptions, 'backend' | 'log' | 'isGone'>
+
+/** One pass; returns how many turns were woken. `suspects`: turns whose wake-up may be lost, from pass to pass (R3). */
+export async function reconcile(pass: Pass, suspects = new Set<string>()): Promise<number> {
+  const { journal, redis, prefix } = pass.backend
   const { open } = globalKeys(prefix)
   const entries = await redis.zrange(open, '0', String(PAGE - 1), 'WITHSCORES')
+  const busy = new Set<SessionRef>()
+  const ready: string[] = []
   let woken = 0
   for (let i = 0; i + 1 < entries.length; i += 2) {
     const turnId = entries[i] as string
-    const indexedAt = Number(entries[i + 1])
     const standing = await journal.standing(turnId)
     if (standing === undefined) {
-      if (Date.now() - indexedAt > ORPHAN_MS) await redis.zrem(open, turnId)
+      if (Date.now() - Number(entries[i + 1]) > ORPHAN_MS) await redis.zrem(open, turnId)
     } else if (isTerminal(standing.state)) {
       await journal.closeIndex(turnId)
-    } else if (standing.state === 'running' && standing.leaseLeftMs <= 0) {
-      log.warn({ turn_id: turnId }, 'the worker of this turn has fallen silent; waking its session')
-      // The dead worker's job still holds the session's place in BullMQ, so this one comes beside it.
-      await wakeQueue.wake(turnId, { delayMs: 1 })
-      woken++
-    } else if (standing.state === 'waiting_approval' && standing.holdLeftMs <= 0) {
-      await wakeQueue.wake(turnId)
-      woken++
-    } else if (standing.state === 'queued' && standing.dueInMs <= 0) {
-      if (await wakeQueue.isAwake(sessionOfTurn(turnId))) continue
-      await wakeQueue.wake(turnId)
-      woken++
+    } else if (standing.state !== 'queued') {
+      busy.add(sessionOfTurn(turnId))
+      if (await wakeHeld(pass, turnId, standing)) woken++
+    } else if (standing.dueInMs <= 0) {
+      ready.push(turnId)
     }
   }
+  for (const turnId of suspects) if (!ready.includes(turnId)) suspects.delete(turnId)
+  for (const turnId of ready) if (await wakeReady(pass, turnId, { busy, suspects })) woken++
   return woken
+}
+
+/** Wakes for a turn whose worker is lost, or whose waiting is over. */
+async function wakeHeld(pass: Pass, turnId: string, standing: Standing): Promise<boolean> {
+  const { backend, log, isGone = () => false } = pass
+  const { state, leaseLeftMs, holdLeftMs, worker } = standing
+  if (state === 'running' && (leaseLeftMs <= 0 || isGone(worker))) {
+    log.warn({ turn_id: turnId, worker }, 'the worker of this turn has fallen silent; waking its session')
+    // The dead worker's job still holds the session's place in BullMQ, so this one comes beside it.
+    await backend.wakeQueue.wake(turnId, { delayMs: 1 })
+    return true
+  }
+  if (state === 'waiting_approval' && holdLeftMs <= 0) {
+    await backend.wakeQueue.wake(turnId)
+    return true
+  }
+  return false
+}
+
+/** Wakes for a turn that could start, if no wake-up of its session is left, or none that lives. */
+async function wakeReady(
+  { backend: { wakeQueue } }: Pass,
+  turnId: string,
+  { busy, suspects }: { busy: ReadonlySet<SessionRef>; suspects: Set<string> },
+): Promise<boolean> {
+  const session = sessionOfTurn(turnId)
+  const attention = busy.has(session) ? 'waiting' : await wakeQueue.attention(session)
+  if (attention === 'active' && !suspects.has(turnId)) {
+    suspects.add(turnId)
+    return false
+  }
+  suspects.delete(turnId)
+  if (attention === 'waiting') return false
+  await wakeQueue.wake(turnId, attention === 'active' ? { delayMs: 1 } : {})
+  return true
 }
 
 async function takeLease({ redis, prefix }: QueueBackend, intervalMs: number): Promise<boolean> {

@@ -4,6 +4,7 @@
  * L1. The lease is renewed every third of its length; the answer also tells of a cancellation.
  * L2. A lease that was last renewed 0.7 of its length ago, on a monotonic clock, is held to be lost: the turn's work
  *     is aborted then, so that it stops before another worker starts.
+ * L3. A process that was stopped finds out before it does anything else: whoever is about to act checks.
  */
 
 import { TurnkeeperError } from '../errors.ts'
@@ -15,6 +16,8 @@ export type Lease = {
   readonly ended: AbortSignal
   /** Somebody wants the turn cancelled. */
   cancel(reason: string): void
+  /** Looks at the clock now: `ended` is aborted when this returns, if the lease is over (L3). */
+  check(): void
   close(): void
 }
 
@@ -38,13 +41,14 @@ export function keepLease(journal: Journal, claim: Claim, leaseMs: number): Leas
     }
   }
   const renewing = setInterval(renew, leaseMs / 3)
-  const watching = setInterval(() => {
+  const check = (): void => {
     if (performance.now() - renewedAt > leaseMs * 0.7)
       giveUp('the lease of the turn could not be renewed in time')
-  }, leaseMs / 10)
+  }
+  const watching = setInterval(check, leaseMs / 10)
   const close = (): void => {
     clearInterval(renewing)
     clearInterval(watching)
   }
-  return { ended: ended.signal, cancel, close }
+  return { ended: ended.signal, cancel, check, close }
 }

@@ -114,7 +114,10 @@ async function runBegun(
   const started = performance.now()
   const outcome = refusal ?? (await runTool(context, call.call, tool, call.toolContext))
   // What an interrupted tool has done is unknown: nothing is committed, and the journal's rules decide (J5).
-  if (context.signal.aborted && !outcome.ok) return interrupted(call)
+  if (context.signal.aborted && !outcome.ok) {
+    if (outcome.unstarted) await journal.withdraw(claim, { stepId, nonce })
+    return interrupted(call, outcome.unstarted)
+  }
   return commit(call, nonce, outcome, Math.round(performance.now() - started))
 }
 
@@ -161,9 +164,9 @@ function resultOfReview({ result = 'null' }: Hold): ToolOutcome {
 }
 
 /** A cancelled turn shows that the outcome of an unsafe call is unknown; it never says that nothing happened. */
-function interrupted({ context, stepId, call, tool }: Call): Interruption {
+function interrupted({ context, stepId, call, tool }: Call, unstarted = false): Interruption {
   const interruption = interruptionOf(context)
-  if (interruption.kind !== 'cancelled' || tool?.effect !== 'unsafe') return interruption
+  if (interruption.kind !== 'cancelled' || tool?.effect !== 'unsafe' || unstarted) return interruption
   return {
     ...interruption,
     step: { id: stepId, kind: 'tool', name: call.name, durationMs: 0, error: 'cancelled_unknown' },

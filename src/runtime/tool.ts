@@ -73,7 +73,8 @@ export type Tool = {
   reconcile(idempotencyKey: string, context: ToolContext): Promise<Reconciled | undefined>
   /** Checks what a model sent; the problem is written for the model to read. */
   parse(input: unknown): ParsedInput
-  execute(input: unknown, context: ToolContext): Promise<unknown>
+  /** `onStart` is called when the call's turn has come, just before the tool runs; what it throws stops the call. */
+  execute(input: unknown, context: ToolContext, onStart?: () => void): Promise<unknown>
 }
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/
@@ -110,7 +111,11 @@ export function defineTool<Input>(definition: ToolDefinition<Input>): Tool {
         : { ok: false, problem: describeProblems(parsed.error) }
     },
     // The validator has made an Input of it: the one place where the erased type comes back.
-    execute: (input, context) => limit(async () => execute(input as Input, context)),
+    execute: (input, context, onStart) =>
+      limit(async () => {
+        onStart?.()
+        return execute(input as Input, context)
+      }),
   }
 }
 

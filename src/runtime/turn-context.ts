@@ -32,6 +32,8 @@ export type TurnContext = {
   readonly telemetry: Telemetry
   /** Ends the turn's work at once; its reason is a TurnkeeperError that says why. */
   readonly signal: AbortSignal
+  /** Aborts `signal` at once if the turn's lease is over: called before anything is done that cannot be undone. */
+  readonly checkLease: () => void
   /** Aborted when the worker is leaving: the turn is handed back before its next step. */
   readonly leaving: AbortSignal
 }

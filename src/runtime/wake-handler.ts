@@ -5,7 +5,7 @@
 
 import { TurnkeeperError } from '../errors.ts'
 import type { QueueBackend } from '../queue/backend.ts'
-import type { WakeUp } from '../queue/bullmq.ts'
+import { isBeside, type WakeUp } from '../queue/bullmq.ts'
 import type { Claim, Following } from '../queue/journal-types.ts'
 import type { TurnRecord } from '../queue/types.ts'
 import type { ActiveSpan, Telemetry } from '../telemetry/telemetry.ts'
@@ -26,6 +26,8 @@ export type WakeHandlerOptions = {
   readonly leaseMs: number
   /** The turns that run here, for whoever wants one cancelled. */
   readonly leases: Map<string, Lease>
+  /** Whether a worker has died: its turn is taken over before its lease has run out. */
+  readonly isGone: (worker: string) => boolean
   /** Aborted when the worker is leaving: no new step is begun. */
   readonly leaving: AbortSignal
   /** Aborted when its time to leave is over: running steps are given up. */
@@ -46,8 +48,8 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
   const { backend, agents, worker, leaseMs } = options
   const { journal, wakeQueue } = backend
 
-  const wakeFor = async (following: Following, turnId: string): Promise<void> => {
-    if (following.kind === 'turn') await wakeQueue.wake(following.turnId)
+  const wakeFor = async (following: Following, turnId: string, beside = false): Promise<void> => {
+    if (following.kind === 'turn') await wakeQueue.wake(following.turnId, beside ? { delayMs: 1 } : {})
     else if (following.kind === 'due') await wakeQueue.wake(turnId, { delayMs: following.inMs + 1 })
   }
 
@@ -55,8 +57,9 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
     const names = [...agents.keys()]
     let target = turnId
     let served: readonly string[] | '*' = names
+    let gone = ''
     for (;;) {
-      const claimed = await journal.claim(target, { worker, wakeup: id, leaseMs, agents: served })
+      const claimed = await journal.claim(target, { worker, wakeup: id, leaseMs, agents: served, gone })
       switch (claimed.outcome) {
         case 'next':
           if (claimed.following.kind !== 'turn') return wakeFor(claimed.following, target)
@@ -66,6 +69,10 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
           if (claimed.forMs !== undefined) await wakeQueue.wake(target, { delayMs: claimed.forMs + 1 })
           return
         case 'busy':
+          if (gone === '' && options.isGone(claimed.worker)) {
+            gone = claimed.worker
+            continue
+          }
           return wakeQueue.wake(target, { delayMs: claimed.forMs + 1 })
         case 'unserved':
           if (claimed.sinceMs < UNSERVED_MS) {
@@ -75,7 +82,8 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
           continue
         case 'claimed': {
           const following = await runClaimed(options, claimed.claim)
-          return wakeFor(following, target)
+          // A dead worker's job may still hold the session's place: what follows comes beside it, too.
+          return wakeFor(following, target, gone !== '' || isBeside(id))
         }
       }
     }
@@ -164,6 +172,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
           callModel,
           telemetry,
           signal,
+          checkLease: lease.check,
           leaving,
         })
         if ('result' in ending && ending.result?.error) span.fail(ending.result.error.code)

@@ -17,6 +17,7 @@ import { TurnkeeperError } from '../errors.ts'
 import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
+import { startHeartbeat } from '../queue/presence.ts'
 import { startReconciler } from '../queue/reconciler.ts'
 import { closeRedis, connectRedis } from '../redis/connection.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
@@ -51,8 +52,9 @@ export type Worker = {
 }
 
 const GRACE_MS = 20_000
-const REGISTER_MS = 5_000
 const REGISTERED_FOR_MS = 15_000
+/** Beats in the length of a lock: four missed ones are noticed after 0.4 to 0.5 of it, long before the lock runs out. */
+const BEATS_A_LOCK = 10
 
 /**
  * Starts a worker; it works from the moment at which this resolves.
@@ -135,12 +137,22 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   const stopped = new AbortController()
   announceMetrics(telemetry, { agents, active, concurrency, queue: queue.name })
 
-  const register = (): Promise<void> => backend.fleet.register(id, [...agents.keys()], REGISTERED_FOR_MS)
-  await register() // K1
-  const registering = setInterval(() => register().catch(() => {}), REGISTER_MS)
+  const everyMs = queue.lockMs / BEATS_A_LOCK
+  const heartbeat = await startHeartbeat({
+    fleet: backend.fleet,
+    worker: id,
+    agents: [...agents.keys()],
+    everyMs,
+    ttlMs: Math.max(REGISTERED_FOR_MS, 5 * everyMs),
+  }) // K1
   const leases = new Map<string, Lease>()
   const deafen = listenForCancels(backend, config.redis.prefix, leases)
-  const reconciler = startReconciler({ backend, intervalMs: queue.stalledCheckMs, log: telemetry.log })
+  const reconciler = startReconciler({
+    backend,
+    intervalMs: queue.stalledCheckMs,
+    log: telemetry.log,
+    isGone: heartbeat.isGone,
+  })
   const handle = createWakeHandler({
     backend,
     agents,
@@ -150,6 +162,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     queue: queue.name,
     leaseMs: queue.lockMs,
     leases,
+    isGone: heartbeat.isGone,
     leaving: leaving.signal,
     stopped: stopped.signal,
   })
@@ -181,8 +194,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   let isClosing = false
   const leave = async (): Promise<void> => {
     leaving.abort()
-    clearInterval(registering)
-    await backend.fleet.leave(id).catch(() => {})
+    await heartbeat.close()
     const grace = setTimeout(() => stopped.abort(), GRACE_MS)
     await closeQuietly(wakeWorker)
     clearTimeout(grace)

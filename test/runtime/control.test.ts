@@ -278,3 +278,31 @@ test('a tool runs at most so many calls at once as it allows', async () => {
   expect((await turn.result()).steps).toHaveLength(8)
   expect(most).toBe(2)
 })
+
+test('a lost turn: the unsafe call that runs is waited for, the one that stood in line is never run', async () => {
+  const holding = Promise.withResolvers<void>()
+  const started = Promise.withResolvers<void>()
+  const slowly = async ({ amount }: { amount: number }) => {
+    paid.push(`${amount}`)
+    started.resolve()
+    await holding.promise
+    return `paid ${amount}`
+  }
+  const model = scriptedModel({ calls: [call(1), call(2)] })
+  const agent = agentWith(pay({ concurrency: 1, execute: slowly }))
+  const first = await openScriptedWorker(server.url, [agent], model.call, { leaseMs: 300 })
+  open.push(first)
+  const turn = await first.client.enqueue('a', { input: 'pay twice' })
+  const losing = first.wake(turn.id)
+  await started.promise
+  const next = await worker(agentWith(pay()), { text: 'thanks' })
+  await next.wake(turn.id)
+  expect((await turn.read()).state).toBe('needs_review')
+  await new Promise((resolve) => setTimeout(resolve, 300)) // the first one hears of its loss at its next renewal
+  holding.resolve()
+  await losing
+  expect((await turn.read()).state).toBe('queued')
+  await next.wake(turn.id, 'by the reconciler')
+  expect(await turn.result()).toMatchObject({ status: 'completed', text: 'thanks' })
+  expect(paid).toEqual(['1', '2'])
+})

@@ -85,6 +85,7 @@ export async function openScriptedWorker(
     queue: 'turns',
     leaseMs,
     leases,
+    isGone: () => false,
     leaving: leaving.signal,
     stopped: stopped.signal,
   })

@@ -22,9 +22,8 @@ local review
 if earlier and effect == 'unsafe' then
   local text = redis.call('HGET', steps_key, step .. ':review')
   review = text and cjson.decode(text)
-  if not review or review.state == 'pending' or review.nonce ~= earlier.nonce then
-    return { 'ambiguous', earlier.nonce }
-  end
+  if review and (review.state == 'pending' or review.nonce ~= earlier.nonce) then review = nil end
+  if not review and earlier.state ~= 'withdrawn' then return { 'ambiguous', earlier.nonce } end
 end
 redis.call('HSET', steps_key, step, cjson.encode({ state = 'started', kind = kind, name = name, effect = effect,
   hash = hash, nonce = nonce, epoch = epoch, startedAt = earlier and earlier.startedAt or now_ms() }))

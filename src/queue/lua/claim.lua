@@ -1,8 +1,9 @@
 -- Claims the head of a session for a worker and raises its epoch (J2).
 -- KEYS: turn (the expected head), steps, events, inbox, delayed, history
--- ARGV: turn id, worker, wake-up id, lease ms, channel, agents that the worker has (',a,b,' or '*')
+-- ARGV: turn id, worker, wake-up id, lease ms, channel, agents that the worker has (',a,b,' or '*'), worker that is
+--       known to have died ('' for none): its lease counts no longer
 -- Returns: {'claimed', epoch, record, steps, history, now} | {'next', kind, value} when another turn is the head,
---          or none is | {'busy', ms} while a living worker holds it | {'parked', state, ms until an
+--          or none is | {'busy', ms, its worker} while one holds it | {'parked', state, ms until an
 --          approval expires, if any}
 --          | {'unserved', agent, ms since it was due} when the worker lacks the agent
 --@include common.lua
@@ -18,7 +19,8 @@ if head ~= id then
   return { 'next', following[1], following[2] }
 end
 
-local held = redis.call('HMGET', turn_key, 'state', 'leaseUntil', 'wakeup', 'agent', 'dueAt', 'holdUntil')
+local held = redis.call('HMGET', turn_key, 'state', 'leaseUntil', 'wakeup', 'agent', 'dueAt', 'holdUntil',
+  'worker')
 local state = held[1]
 local hold_is_over = state == 'waiting_approval' and tonumber(held[6] or '0') <= now
 if state ~= 'queued' and state ~= 'running' and not hold_is_over then
@@ -30,9 +32,9 @@ if state ~= 'queued' and state ~= 'running' and not hold_is_over then
   return { 'next', following[1], following[2] }
 end
 -- The same wake-up delivered again means that BullMQ saw its worker die.
-if state == 'running' and held[3] ~= wakeup then
+if state == 'running' and held[3] ~= wakeup and held[7] ~= ARGV[7] then
   local left = tonumber(held[2] or '0') - now
-  if left > 0 then return { 'busy', tostring(left) } end
+  if left > 0 then return { 'busy', tostring(left), held[7] } end
 end
 if agents ~= '*' and not string.find(agents, ',' .. held[4] .. ',', 1, true) then
   return { 'unserved', held[4], tostring(now - tonumber(held[5])) }

@@ -17,6 +17,6 @@ if begun.state ~= 'done' and not (fenced and begun.kind == 'model') then
   begun.endedAt = now_ms()
   redis.call('HSET', steps_key, step, cjson.encode(begun), step .. ':result', result)
   redis.call('HSET', turn_key, 'idleClaims', '0')
-  if not fenced then emit(events_key, channel, events) end
+  if fenced then settle_review(turn_key, steps_key, step, nonce, 'done') else emit(events_key, channel, events) end
 end
 return fenced and 'fenced' or 'ok'

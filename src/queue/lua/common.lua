@@ -36,6 +36,22 @@ local function next_of_session(delayed_key, inbox_key, now)
   return { 'nothing', '' }
 end
 
+-- J9: a fact about an unsafe step ends the review that asks for it; after the last one the turn goes on.
+local function settle_review(turn_key, steps_key, step, nonce, state)
+  local text = redis.call('HGET', steps_key, step .. ':review')
+  local review = text and cjson.decode(text)
+  if not review or review.state ~= 'pending' or review.nonce ~= nonce then return end
+  review.state, review.by, review.at = state, 'worker', now_ms()
+  redis.call('HSET', steps_key, step .. ':review', cjson.encode(review))
+  if redis.call('HGET', turn_key, 'state') ~= 'needs_review' then return end
+  local steps = redis.call('HGETALL', steps_key)
+  for i = 1, #steps, 2 do
+    if string.sub(steps[i], -7) == ':review' and cjson.decode(steps[i + 1]).state == 'pending' then return end
+  end
+  redis.call('HSET', turn_key, 'state', 'queued')
+  redis.call('HDEL', turn_key, 'holdUntil', 'result')
+end
+
 local function is_terminal(state)
   return state == 'completed' or state == 'failed' or state == 'cancelled'
 end

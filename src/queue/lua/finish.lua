@@ -15,6 +15,19 @@ local held = redis.call('HMGET', turn_key, 'epoch', 'state')
 local resent = held[1] == epoch and held[2] == state and state ~= 'running'
 if not resent then
   if is_fenced(turn_key, epoch) then return { 'fenced' } end
+  -- What a review would ask may have become known meanwhile (J9): the turn goes on instead.
+  if state == 'needs_review' then
+    local known = 0
+    for i = 12, #ARGV, 2 do
+      local header = redis.call('HGET', steps_key, string.sub(ARGV[i], 1, -8))
+      local begun = header and cjson.decode(header)
+      if begun and begun.state ~= 'started' then known = known + 1 end
+    end
+    if known > 0 then
+      redis.call('HSET', turn_key, 'state', 'queued', 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0')
+      return { 'ok', 'turn', id }
+    end
+  end
   redis.call('HSET', turn_key, 'state', state, 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0')
   if hold_ms ~= '' then redis.call('HSET', turn_key, 'holdUntil', string.format('%.0f', now + tonumber(hold_ms))) end
   if #ARGV > 11 then redis.call('HSET', steps_key, unpack(ARGV, 12)) end

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/load.ts'
+import { openBackend, type QueueBackend } from '../../src/queue/backend.ts'
+import { reconcile } from '../../src/queue/reconciler.ts'
+import type { RedisServer } from '../../src/redis/embedded.ts'
+import { globalKeys, sessionRef } from '../../src/redis/keys.ts'
+import { noTelemetry } from '../../src/telemetry/none.ts'
+import { startAnyRedis } from '../redis-servers.ts'
+
+let server: RedisServer
+let backend: QueueBackend
+let woken: [turnId: string, delayMs: number][]
+let attention: 'none' | 'waiting' | 'active'
+
+beforeEach(async () => {
+  server = await startAnyRedis()
+  const config = await loadConfig({ redis: { url: server.url, durability: 'none' } })
+  const opened = await openBackend(config)
+  woken = []
+  attention = 'none'
+  backend = {
+    ...opened,
+    wakeQueue: {
+      ...opened.wakeQueue,
+      wake: async (turnId, { delayMs = 0 } = {}) => void woken.push([turnId, delayMs]),
+      attention: async () => attention,
+    },
+  }
+})
+afterEach(async () => {
+  await backend.close()
+  await server.close()
+})
+
+const { log } = noTelemetry
+const accept = async (): Promise<string> =>
+  (
+    await backend.journal.accept({
+      session: sessionRef('s'),
+      agent: 'a',
+      input: 'x',
+      options: {},
+      carrier: {},
+    })
+  ).turnId
+const claim = (turnId: string) =>
+  backend.journal.claim(turnId, { worker: 'w1', wakeup: 'job', leaseMs: 60_000, agents: '*' })
+
+test('an accepted turn whose wake-up was never written gets one (R2)', async () => {
+  const turnId = await accept()
+  expect(await reconcile({ backend, log })).toBe(1)
+  expect(woken).toEqual([[turnId, 0]])
+})
+
+test('a turn whose wake-up waits for a worker is left alone (R2)', async () => {
+  await accept()
+  attention = 'waiting'
+  expect(await reconcile({ backend, log })).toBe(0)
+})
+
+test('a turn of a worker that has died is woken before its lease has run out, beside the dead job (R2)', async () => {
+  const turnId = await accept()
+  await claim(turnId)
+  expect(await reconcile({ backend, log, isGone: () => false })).toBe(0)
+  expect(await reconcile({ backend, log, isGone: (worker) => worker === 'w1' })).toBe(1)
+  expect(woken).toEqual([[turnId, 1]])
+})
+
+test('a wake-up that somebody has had for two passes, while nothing of its session runs, is lost (R3)', async () => {
+  const turnId = await accept()
+  attention = 'active'
+  const suspects = new Set<string>()
+  expect(await reconcile({ backend, log }, suspects)).toBe(0)
+  expect(await reconcile({ backend, log }, suspects)).toBe(1)
+  expect(woken).toEqual([[turnId, 1]])
+})
+
+test('a turn that waits behind a running one of its session is not suspected (R3)', async () => {
+  await claim(await accept())
+  await accept()
+  attention = 'active'
+  const suspects = new Set<string>()
+  await reconcile({ backend, log }, suspects)
+  expect(await reconcile({ backend, log }, suspects)).toBe(0)
+})
+
+test('an entry of the index whose turn was never written goes after a minute', async () => {
+  const { open } = globalKeys(backend.prefix)
+  await backend.redis.zadd(open, Date.now() - 61_000, 't-0000000000000000~old')
+  await backend.redis.zadd(open, Date.now(), 't-0000000000000000~new')
+  await reconcile({ backend, log })
+  expect(await backend.redis.zrange(open, '0', '-1')).toEqual(['t-0000000000000000~new'])
+})
