@@ -1,6 +1,7 @@
 /** One call of a provider on a server that answers as a test says, and what became of it. */
 
 import type { TurnkeeperError } from '../../src/errors.ts'
+import { createCollector } from '../../src/providers/collect.ts'
 import { createProvider, type ProviderOptions } from '../../src/providers/provider.ts'
 import type { Answer as ModelAnswer, ModelRequest, StreamPart } from '../../src/providers/types.ts'
 import { type Answer, serve, type UpstreamServer } from './upstream-server.ts'
@@ -38,28 +39,9 @@ export async function callOf(answer: Answer, options: CallOptions = {}): Promise
 function ending(parts: readonly StreamPart[]): Pick<Outcome, 'answer' | 'error'> {
   const last = parts.at(-1)
   if (last?.type === 'error') return { answer: last.partial, error: last.error }
-  const text = parts.map((part) => (part.type === 'text' ? part.delta : '')).join('')
-  const reasoning = parts.map((part) => (part.type === 'reasoning' ? part.delta : '')).join('')
-  const usage = parts.find((part) => part.type === 'usage')
-  const finish = parts.find((part) => part.type === 'finish')
-  const start = parts.find((part) => part.type === 'start')
-  return {
-    error: undefined,
-    answer: {
-      text,
-      reasoning: reasoning === '' ? null : { text: reasoning },
-      toolCalls: parts.flatMap((part) =>
-        part.type === 'tool_call' ? [{ id: part.id, name: part.name, input: part.input }] : [],
-      ),
-      usage: usage ?? null,
-      finishReason: finish?.reason ?? null,
-      rawFinishReason: finish?.rawReason ?? null,
-      ...(finish?.refusal !== undefined && { refusal: finish.refusal }),
-      model: start?.model ?? null,
-      requestId: start?.requestId ?? null,
-      route: start?.route ?? '',
-    },
-  }
+  const collector = createCollector('')
+  for (const part of parts) collector.add(part)
+  return { error: undefined, answer: collector.answer() }
 }
 
 /** Answers with one body, whole. */

@@ -117,6 +117,27 @@ describe('ends', () => {
     expect(answer).toMatchObject({ text: 'ab', finishReason: 'stop' })
     expect((await callOf(stream(chunk({ content: 'a' }, '')))).error?.reason).toBe('truncated_stream')
   })
+
+  test('F17 a Responses stream without its last event is a truncation, with an end marker too', async () => {
+    const begun = [
+      {
+        type: 'response.created',
+        response: { id: 'r1', model: 'm-2026', status: 'in_progress', output: [] },
+      },
+      { type: 'response.output_text.delta', output_index: 0, item_id: 'i1', delta: 'half' },
+      { type: 'response.output_text.done', output_index: 0, item_id: 'i1', text: 'half' },
+      {
+        type: 'response.output_item.done',
+        output_index: 0,
+        item: { id: 'i1', type: 'message', content: [] },
+      },
+    ].map(event)
+    for (const ending of [[], [done]]) {
+      const { error, answer } = await callOf(stream(...begun, ...ending), { protocol: 'openai-responses' })
+      expect(error?.code).toBe('network/truncated_stream')
+      expect(answer.text).toBe('half')
+    }
+  })
 })
 
 const call = (more: object, args: string) => ({ ...more, function: { ...fn(more), arguments: args } })
