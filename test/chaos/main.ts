@@ -160,7 +160,10 @@ function explain(stories: readonly Story[], effectsFile: string, unasked: readon
     ['unsafe effect twice', unsafeTwice(effects)],
     ['finished step run again', stepsRerun(accepted, effects)],
     ['out of order', orderViolations(accepted, effects)],
-    ['lost', accepted.filter((story) => story.state === 'lost').map((story) => `${story.turnId}`)],
+    [
+      'lost',
+      accepted.filter((story) => story.state === 'lost').map((story) => `${story.turnId}: ${story.error}`),
+    ],
     ['told other than it was', accepted.filter((story) => !story.wellTold).map((story) => `${story.turnId}`)],
     ['cancelled by nobody', unasked.map((story) => `${story.turnId}`)],
     [

@@ -87,11 +87,12 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
     )
     const state = record.state as Story['state']
     const result = JSON.parse(record.result || '{}') as Partial<TurnResult>
-    const error = result.error?.message
+    const isOver = ['completed', 'failed', 'cancelled'].includes(record.state ?? '')
+    const error = isOver ? result.error?.message : describeStuck(record, steps)
     return {
       planned,
       turnId: handle.id,
-      state: ['completed', 'failed', 'cancelled'].includes(state) ? state : 'lost',
+      state: isOver ? state : 'lost',
       ...(error !== undefined && { error }),
       ...(record.startedAt && { startedAt: Number(record.startedAt) }),
       ...(record.endedAt && { endedAt: Number(record.endedAt) }),
@@ -184,4 +185,24 @@ function textOf(events: readonly TurnEvent[]): string {
     if (event.type === 'step.restarted' || event.type === 'step.started') text = ''
   }
   return text
+}
+
+/** What the journal knows of a turn that has not ended: for whoever looks into a run that lost one. */
+function describeStuck(
+  record: Readonly<Record<string, string>>,
+  steps: Readonly<Record<string, string>>,
+): string {
+  const { state, worker, epoch, leaseUntil, wakeup, cancel } = record
+  const open = Object.entries(steps).filter(
+    ([field, text]) => !field.endsWith(':result') && !text.includes('"done"'),
+  )
+  return JSON.stringify({
+    state,
+    worker,
+    epoch,
+    wakeup,
+    cancel,
+    leaseLeftMs: Number(leaseUntil) - Date.now(),
+    open,
+  })
 }

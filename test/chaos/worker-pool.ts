@@ -30,7 +30,7 @@ type Member = { readonly child: ChildProcess; readonly gone: Promise<void>; busy
 export function startWorkerPool({ command, size, env, logFile }: PoolOptions): WorkerPool {
   const members = new Set<Member>()
   const deaths: Death[] = []
-  const log = createWriteStream(logFile, { flags: 'a' })
+  const log = createWriteStream(logFile, { flags: 'a' }).setMaxListeners(0)
   let closing = false
 
   const start = (): void => {
