@@ -87,6 +87,7 @@ export const REASONS = {
   invalid_input: guidance('turn', 'no', 'no'),
 
   not_waiting: guidance('turn', 'no', 'no'),
+  not_failed: guidance('turn', 'no', 'no'),
   idempotency_conflict: guidance('queue', 'no', 'no'),
   overloaded_queue: guidance('queue', 'no', 'no'),
   redis_unavailable: guidance('queue', 'yes', 'no'),
