@@ -92,6 +92,7 @@ export const REASONS = {
   overloaded_queue: guidance('queue', 'no', 'no'),
   redis_unavailable: guidance('queue', 'yes', 'no'),
   result_timeout: guidance('queue', 'no', 'no'),
+  deaf: guidance('queue', 'no', 'no'),
 
   tool_failed: guidance('tool', 'no', 'no'),
   tool_timeout: guidance('tool', 'no', 'no'),
