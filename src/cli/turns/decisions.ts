@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { TurnClient } from '../../queue/client.ts'
 import { isTerminal, type Json } from '../../queue/types.ts'
 import { type CommandContext, example, type GlobalOptions } from '../command.ts'
-import { connectClient, findConfig } from '../settings.ts'
+import { connectReader, findConfig } from '../settings.ts'
 import { word } from '../values.ts'
 
 type Flags = GlobalOptions & { readonly by: string; readonly reason?: string }
@@ -106,13 +106,14 @@ function addRetry(add: Add, context: CommandContext): void {
     )
 }
 
+/** These are about turns that were accepted already: a Redis that keeps no file is no reason to refuse. */
 async function withClient(
   command: Command,
   { terminal }: CommandContext,
   work: (client: TurnClient, flags: Flags) => Promise<void>,
 ): Promise<void> {
   const flags = command.optsWithGlobals() as Flags
-  await using client = await connectClient(await findConfig(flags), terminal)
+  await using client = await connectReader(await findConfig(flags), terminal)
   await work(client, flags)
 }
 
