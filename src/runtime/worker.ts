@@ -17,21 +17,22 @@ import { TurnkeeperError } from '../errors.ts'
 import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
-import { startHeartbeat } from '../queue/presence.ts'
-import { type Census, startCensus } from '../queue/census.ts'
+import { startCensus } from '../queue/census.ts'
 import type { Journal } from '../queue/journal.ts'
+import { startHeartbeat } from '../queue/presence.ts'
 import { startReconciler } from '../queue/reconciler.ts'
 import { closeRedis, connectRedis } from '../redis/connection.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import type { Agent } from './agent.ts'
-import { largeTools } from './large-tools.ts'
 import { openConsumer } from './consumer.ts'
+import { largeTools } from './large-tools.ts'
 import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
 import { createWakeHandler, type WakeHandler } from './wake-handler.ts'
+import { announceMetrics, type Vitals } from './worker-metrics.ts'
 
 export type WorkerOptions = {
   /** Path of a YAML file, or the configuration itself; default `turnkeeper.config.yaml`. */
@@ -110,9 +111,6 @@ export async function startWorker(
     throw error
   }
 }
-
-/** What `/health` and the gauges show, once the worker works. */
-type Vitals = { isDeaf: () => boolean }
 
 type Parts = {
   readonly telemetry: RunningTelemetry
@@ -272,39 +270,6 @@ function listenForCancels(
     if (message === undefined) return // what was missed comes with the next renewal of a lease
     const { turnId, reason } = JSON.parse(message) as { turnId: string; reason: string }
     leases.get(turnId)?.cancel(reason)
-  })
-}
-
-function announceMetrics(
-  telemetry: RunningTelemetry,
-  {
-    agents,
-    active,
-    concurrency,
-    queue,
-    vitals,
-    census,
-  }: {
-    agents: ReadonlyMap<string, Agent>
-    active: Set<string>
-    concurrency: number
-    queue: string
-    vitals: Vitals
-    census: Census
-  },
-): void {
-  for (const agent of agents.keys()) {
-    for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
-  }
-  telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
-  telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
-  telemetry.gauge('worker_deaf', () => [[{}, vitals.isDeaf() ? 1 : 0]])
-  telemetry.gauge('turns_open', () =>
-    Object.entries(census.counts()?.open ?? {}).map(([state, count]) => [{ state }, count]),
-  )
-  telemetry.gauge('turns_dead_letter', () => {
-    const counts = census.counts()
-    return counts ? [[{}, counts.deadLetters]] : []
   })
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { TurnkeeperError } from '../../src/errors.ts'
@@ -47,7 +48,7 @@ describe.each(serverKinds)('on %s', (kind) => {
     return { ...opened, requests: model.requests }
   }
 
-  test('J9: a retry goes on after the finished steps, and no finished tool runs again', async () => {
+  test('J11: a retry goes on after the finished steps, and no finished tool runs again', async () => {
     const { client, wake, requests } = await worker('r1', { calls: [call(5)] }, broken, { text: 'done' })
     const turn = await client.enqueue('a', { input: 'pay', sessionId: 's', metadata: { k: 1 } })
     await wake(turn.id)
@@ -73,7 +74,7 @@ describe.each(serverKinds)('on %s', (kind) => {
     ])
   })
 
-  test('J9: a turn is retried once, and its retry may be retried with the same keys', async () => {
+  test('J11: a turn is retried once, and its retry may be retried with the same keys', async () => {
     const script = [broken, { calls: [call(1)] }, broken, { text: 'ok' }]
     const { client, wake } = await worker('r2', ...script)
     const turn = await client.enqueue('a', { input: 'pay' })
@@ -88,7 +89,7 @@ describe.each(serverKinds)('on %s', (kind) => {
     expect(paid).toEqual([`1 ${turn.id}:m1.1`])
   })
 
-  test('J9: an unsafe start without a known outcome still goes to review in the retry', async () => {
+  test('J11: an unsafe start without a known outcome still goes to review in the retry', async () => {
     const dying = await worker('r3', { calls: [call(7)] })
     const turn = await dying.client.enqueue('a', { input: 'pay' })
     const { commit } = dying.backend.journal
@@ -131,9 +132,15 @@ describe.each(serverKinds)('on %s', (kind) => {
   test('turns are listed in pages, by state, agent and session', async () => {
     const { client, wake } = await worker('r5', { text: '1' }, { text: '2' }, broken)
     const turns = []
-    for (let i = 0; i < 7; i++)
+    // The indexes are ordered by the millisecond.
+    for (let i = 0; i < 7; i++) {
       turns.push(await client.enqueue('a', { input: `${i}`, sessionId: `s${i % 5}` }))
-    for (const turn of turns.slice(0, 3)) await wake(turn.id)
+      await sleep(2)
+    }
+    for (const turn of turns.slice(0, 3)) {
+      await wake(turn.id)
+      await sleep(2)
+    }
     const ids = turns.map(({ id }) => id)
     const expected = [...ids.slice(3), ids[2], ids[1], ids[0]]
     const seen: string[] = []
