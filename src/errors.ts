@@ -87,10 +87,12 @@ export const REASONS = {
   invalid_input: guidance('turn', 'no', 'no'),
 
   not_waiting: guidance('turn', 'no', 'no'),
+  not_failed: guidance('turn', 'no', 'no'),
   idempotency_conflict: guidance('queue', 'no', 'no'),
   overloaded_queue: guidance('queue', 'no', 'no'),
   redis_unavailable: guidance('queue', 'yes', 'no'),
   result_timeout: guidance('queue', 'no', 'no'),
+  deaf: guidance('queue', 'no', 'no'),
 
   tool_failed: guidance('tool', 'no', 'no'),
   tool_timeout: guidance('tool', 'no', 'no'),

@@ -37,10 +37,14 @@ export type {
   ToolSpec,
   Usage,
 } from './providers/types.ts'
+export type { AuditEntry } from './queue/audit.ts'
 export type { EnqueueOptions, TurnClient } from './queue/client.ts'
 export { type ConnectOptions, connect } from './queue/connect.ts'
+export type { Decider, ReviewDecision } from './queue/decisions.ts'
+export type { PendingCall, TurnDetails } from './queue/details.ts'
 export type { ReadOptions } from './queue/events.ts'
 export type { TurnHandle, WaitOptions } from './queue/handle.ts'
+export type { ListOptions, TurnPage } from './queue/listing.ts'
 export type {
   Effect,
   TurnEvent,

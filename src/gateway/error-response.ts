@@ -32,6 +32,8 @@ const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   unknown_agent: 404,
   invalid_input: 400,
   idempotency_conflict: 409,
+  not_waiting: 409,
+  not_failed: 409,
   overloaded_queue: 429,
   redis_unavailable: 503,
   result_timeout: 504,

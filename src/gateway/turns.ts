@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { suggestion } from '../config/problems.ts'
 import { TurnkeeperError } from '../errors.ts'
 import type { EnqueueOptions, TurnClient } from '../queue/client.ts'
-import type { TurnRecord } from '../queue/types.ts'
+import { addDecisionRoutes } from './decisions.ts'
 import { type EventStreamParts, sendEvents } from './event-stream.ts'
 
 type TurnPath = { readonly Params: { readonly id: string } }
@@ -14,6 +14,7 @@ type EventsPath = TurnPath & { readonly Querystring: { readonly lastEventId?: un
 /** Adds the routes below `/v1/turns`. */
 export function addTurnRoutes(app: FastifyInstance, parts: { client: TurnClient } & EventStreamParts): void {
   const { client } = parts
+  addDecisionRoutes(app, client)
 
   app.post('/v1/turns', async ({ body, headers }, reply) => {
     const { agent, ...options } = checkBody(body)
@@ -33,8 +34,7 @@ export function addTurnRoutes(app: FastifyInstance, parts: { client: TurnClient 
   })
 
   app.get<TurnPath>('/v1/turns/:id', async ({ params }, reply) => {
-    const record: TurnRecord = await client.turn(params.id).read()
-    return reply.header('cache-control', 'no-store').send(record)
+    return reply.header('cache-control', 'no-store').send(await client.turn(params.id).details())
   })
 
   // a HEAD of a stream would wait for its end

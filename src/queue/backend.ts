@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
 import { openRedis, type RedisServer } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
+import { type Audit, createAudit } from './audit.ts'
 import { openWakeQueue, type WakeQueue } from './bullmq.ts'
 import { type Control, createControl } from './control.ts'
 import { createFleet, type Fleet } from './fleet.ts'
@@ -15,6 +16,7 @@ export type QueueBackend = {
   readonly prefix: string
   readonly journal: Journal
   readonly control: Control
+  readonly audit: Audit
   readonly fleet: Fleet
   readonly wakeQueue: WakeQueue
   readonly subscriptions: Subscriptions
@@ -52,6 +54,7 @@ export async function openBackend(
     prefix,
     journal,
     control: createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }),
+    audit: createAudit(redis, prefix),
     fleet: createFleet(redis, prefix),
     wakeQueue,
     subscriptions,

@@ -6,7 +6,14 @@
  * W2. A delayed wake-up is named after its time, so it swallows neither an immediate one nor a later one.
  */
 
-import { type Job, Queue, Worker } from 'bullmq'
+import {
+  type BackendFactory,
+  createRedisBackend,
+  type Job,
+  Queue,
+  type RedisQueueBackend,
+  Worker,
+} from 'bullmq'
 import type { RedisConnection } from '../redis/connection.ts'
 import { type SessionRef, sessionOfTurn } from '../redis/keys.ts'
 
@@ -41,6 +48,8 @@ export type WakeWorkerOptions = WakeQueueOptions & {
   readonly handle: (wakeUp: WakeUp & { readonly id: string }) => Promise<void>
   readonly onError: (error: Error) => void
   readonly onStalled: () => void
+  /** Called at each fetch that Redis has answered, with a wake-up or without. */
+  readonly onFetched?: () => void
 }
 
 export type WakeWorker = {
@@ -102,6 +111,7 @@ export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptio
 export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeWorker> {
   const { connection, name, prefix, concurrency, lockMs, stalledCheckMs, handle, onError, onStalled } =
     options
+  const { onFetched = () => {} } = options
   const worker = new Worker<WakeUp>(
     name,
     async (job: Job<WakeUp>) => {
@@ -119,6 +129,7 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     },
+    tellingFetches(onFetched),
   )
   worker.on('error', onError)
   worker.on('stalled', onStalled)
@@ -129,6 +140,20 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
 /** Whether a wake-up came under an id of its own, beside the one that holds its session's place (W2). */
 export function isBeside(wakeUpId: string): boolean {
   return wakeUpId.startsWith(BESIDE)
+}
+
+/** BullMQ tells of jobs, not of fetches that found none; the backend that it fetches through can be asked. */
+function tellingFetches(onFetched: () => void): BackendFactory<RedisQueueBackend> {
+  return (...args) => {
+    const backend = createRedisBackend(...args)
+    const fetch = backend.moveToActive.bind(backend)
+    backend.moveToActive = async (...asked) => {
+      const answer = await fetch(...asked)
+      onFetched()
+      return answer
+    }
+    return backend
+  }
 }
 
 function later(session: SessionRef, delayMs: number): { delay: number; jobId: string } {

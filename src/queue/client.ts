@@ -7,9 +7,10 @@ import { noTelemetry } from '../telemetry/none.ts'
 import type { Carrier, Telemetry } from '../telemetry/telemetry.ts'
 import { type OpenBackendOptions, openBackend, type QueueBackend } from './backend.ts'
 import { createCallOrder } from './call-order.ts'
-import type { Decided, Decision } from './control.ts'
+import { type Decisions, decisionsOn } from './decisions.ts'
 import { type TurnHandle, turnHandle } from './handle.ts'
-import type { Json, TurnOptions, TurnRecord } from './types.ts'
+import { type ListOptions, listTurns, type TurnPage } from './listing.ts'
+import type { Json, TurnOptions } from './types.ts'
 
 /** What a turn is asked to do, and how. */
 export type EnqueueOptions = {
@@ -37,7 +38,7 @@ export type EnqueueOptions = {
 }
 
 /** Enqueues turns and reads them; any number of these in any number of processes. */
-export type TurnClient = {
+export type TurnClient = Decisions & {
   /**
    * Accepts a turn; once this resolves, it is never lost.
    * @throws TurnkeeperError `turn/invalid_input`, `turn/unknown_agent` when workers run and none has the agent,
@@ -52,31 +53,14 @@ export type TurnClient = {
   /** A turn by its id. */
   turn(id: string): TurnHandle
   /**
-   * Lets a tool call run that waits for an approval; the turn goes on when it was the last one.
-   * @throws TurnkeeperError `turn/unknown_turn`, `turn/not_waiting`, or `queue/redis_unavailable`.
+   * A page of turns: open ones, oldest first, then ended ones, newest first. Go on with its `cursor` while it has one;
+   * with a filter, a page may hold fewer turns than `limit` before the last one.
+   * @throws TurnkeeperError `turn/invalid_input` or `queue/redis_unavailable`.
    */
-  approve(turnId: string, callId: string, decision: { readonly by: string }): Promise<void>
-  /** Refuses a tool call that waits for an approval; the model is told, with the reason. Errors as `approve`. */
-  reject(
-    turnId: string,
-    callId: string,
-    decision: { readonly by: string; readonly reason?: string },
-  ): Promise<void>
-  /**
-   * Ends a review: says whether the call whose outcome was unknown has taken effect, and with what result. If it has
-   * not, it is run again. Errors as `approve`.
-   */
-  resolve(turnId: string, callId: string, decision: ReviewDecision): Promise<void>
-  /** Open turns, oldest first, then ended ones, newest first; at most `limit` (default 50) of each. */
-  turns(options?: { limit?: number }): Promise<TurnRecord[]>
+  turns(options?: ListOptions): Promise<TurnPage>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
-
-/** What a person has found out about a call whose outcome was unknown. */
-export type ReviewDecision =
-  | { readonly done: true; readonly result?: Json; readonly by: string }
-  | { readonly done: false; readonly by: string }
 
 const MAX_INPUT_BYTES = 1024 * 1024
 
@@ -153,12 +137,6 @@ export function clientOn(
     return turnHandle(backend, accepted.turnId)
   }
 
-  const decide = async (turnId: string, callId: string, decision: Decision): Promise<void> => {
-    const decided = await answering(backend.control.decide(turnId, callId, decision))
-    if (decided.outcome !== 'decided') throw undecided(turnId, callId, decided)
-    if (decided.goesOn) await wakeQueue.wake(turnId).catch(() => {})
-  }
-
   const enqueue = async (agent: string, options: EnqueueOptions): Promise<TurnHandle> => {
     const checked = checkOptions(agent, options)
     const carried: Carrier = checked.traceparent === undefined ? {} : { traceparent: checked.traceparent }
@@ -188,52 +166,10 @@ export function clientOn(
     enqueue,
     enqueueMany: (turns) => Promise.all(turns.map(({ agent, ...options }) => enqueue(agent, options))),
     turn: (id) => turnHandle(backend, id),
-    approve: (turnId, callId, { by }) => decide(turnId, callId, { kind: 'approval', state: 'approved', by }),
-    reject: (turnId, callId, { by, reason }) =>
-      decide(turnId, callId, {
-        kind: 'approval',
-        state: 'rejected',
-        by,
-        ...(reason !== undefined && { reason }),
-      }),
-    resolve: (turnId, callId, decision) =>
-      decide(
-        turnId,
-        callId,
-        decision.done
-          ? {
-              kind: 'review',
-              state: 'done',
-              by: decision.by,
-              result: JSON.stringify(decision.result ?? null),
-            }
-          : { kind: 'review', state: 'not_done', by: decision.by },
-      ),
-    async turns({ limit = 50 } = {}) {
-      const { open, ended } = await answering(journal.list(limit))
-      const records = await answering(Promise.all([...open, ...ended].map((id) => journal.read(id))))
-      return records.filter((record) => record !== undefined)
-    },
+    turns: (options) => answering(listTurns(backend, options)),
+    ...decisionsOn(backend),
     close,
     [Symbol.asyncDispose]: close,
-  }
-}
-
-function undecided(
-  turnId: string,
-  callId: string,
-  decided: Exclude<Decided, { outcome: 'decided' }>,
-): TurnkeeperError {
-  switch (decided.outcome) {
-    case 'unknown':
-      return new TurnkeeperError('unknown_turn', `no call ${callId} of turn ${turnId} waits for a decision`)
-    case 'expired':
-      return new TurnkeeperError('not_waiting', `the time to approve call ${callId} has passed`)
-    case 'not_waiting':
-      return new TurnkeeperError(
-        'not_waiting',
-        `turn ${turnId} waits for no such decision: it is ${decided.state}`,
-      )
   }
 }
 

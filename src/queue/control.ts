@@ -1,13 +1,14 @@
 /**
- * Control of a turn from anywhere: cancelling it, and telling it what a person has decided.
+ * Control of a turn from anywhere: cancelling it, telling it what a person has decided, and trying it again.
  *
  * C1. A turn that nobody runs is cancelled at once; a running one when its worker hears of it: by a message, or else
  *     at the next renewal of its lease.
  * C2. A decision is taken once, for a call that waits for it; the turn goes on after the last one.
+ * C3. The retry of a turn is entered in the index of open turns first: a crash leaves something to complete.
  */
 
 import type { RedisConnection } from '../redis/connection.ts'
-import { globalKeys, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
+import { globalKeys, newTurnId, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import { type Journal, toFollowing } from './journal.ts'
 import type { Following } from './journal-types.ts'
@@ -22,6 +23,12 @@ export type Decided =
   | { readonly outcome: 'decided'; readonly goesOn: boolean }
   | { readonly outcome: 'unknown' | 'expired' }
   | { readonly outcome: 'not_waiting'; readonly state: TurnState }
+
+export type Retried =
+  /** `again`: it had been retried before, as `turnId`. */
+  | { readonly outcome: 'retried' | 'again'; readonly turnId: string }
+  | { readonly outcome: 'not_failed'; readonly state: TurnState }
+  | { readonly outcome: 'unknown' }
 
 /** What a person says about a call: fields of its `Hold`. */
 export type Decision =
@@ -42,6 +49,8 @@ export type Control = {
   /** `result` is what the turn ends with where nobody runs it. */
   cancel(turn: TurnRecord, reason: string, result: TurnResult): Promise<Cancelled>
   decide(turnId: string, callId: string, decision: Decision): Promise<Decided>
+  /** Enqueues a failed turn again, with what is known of its steps (J11). */
+  retry(turnId: string): Promise<Retried>
 }
 
 export type ControlOptions = {
@@ -55,7 +64,8 @@ export type ControlOptions = {
 export function createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }: ControlOptions): Control {
   const cancel = loadScript('cancel', import.meta.url)
   const decide = loadScript('decide', import.meta.url)
-  const { control } = globalKeys(prefix)
+  const retry = loadScript('retry', import.meta.url)
+  const { control, open, dead } = globalKeys(prefix)
   return {
     async cancel(turn, reason, result) {
       const session = sessionKeys(prefix, sessionOfTurn(turn.id))
@@ -85,7 +95,7 @@ export function createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs 
       if (outcome === 'ended') return { outcome, state: first as TurnState }
       if (outcome === 'requested') await redis.publish(control, JSON.stringify({ turnId: turn.id, reason }))
       if (outcome !== 'cancelled') return { outcome }
-      await journal.closeIndex(turn.id)
+      await journal.closeIndex(turn.id, result)
       return { outcome, following: toFollowing(first, second) }
     },
 
@@ -116,6 +126,24 @@ export function createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs 
       if (outcome === 'decided') return { outcome, goesOn: detail === '1' }
       if (outcome === 'not_waiting') return { outcome, state: detail as TurnState }
       return { outcome }
+    },
+
+    async retry(turnId) {
+      const ref = sessionOfTurn(turnId)
+      const session = sessionKeys(prefix, ref)
+      const newId = newTurnId(ref)
+      const [failed, next] = [session.turn(turnId), session.turn(newId)]
+      await redis.zadd(open, Date.now(), newId) // C3
+      const [outcome, detail = ''] = (await retry.run(
+        redis,
+        [failed.turn, failed.steps, next.turn, next.steps, session.inbox],
+        [turnId, newId],
+      )) as [Retried['outcome'], string?]
+      if (outcome !== 'retried') await redis.zrem(open, newId)
+      if (outcome === 'not_failed') return { outcome, state: detail as TurnState }
+      if (outcome === 'unknown') return { outcome }
+      await redis.zrem(dead, turnId)
+      return { outcome, turnId: detail }
     },
   }
 }

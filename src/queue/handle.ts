@@ -2,6 +2,8 @@ import { TurnkeeperError } from '../errors.ts'
 import { answering } from '../redis/answering.ts'
 import { sessionIdOf, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import type { QueueBackend } from './backend.ts'
+import type { Decider } from './decisions.ts'
+import { readDetails, type TurnDetails } from './details.ts'
 import { type EventSource, type ReadOptions, readEvents } from './events.ts'
 import { isTerminal, noUsage, type TurnEvent, type TurnRecord, type TurnResult } from './types.ts'
 import { createWakener } from './wakener.ts'
@@ -31,11 +33,23 @@ export type TurnHandle = AsyncIterable<TurnEvent> & {
    * which aborts the running tools. A turn that has ended stays as it is.
    * @throws TurnkeeperError `turn/unknown_turn` or `queue/redis_unavailable`.
    */
-  cancel(reason?: string): Promise<void>
+  cancel(reason?: string, options?: { readonly by?: string }): Promise<void>
+  /** The turn as it stands, with the calls that wait for a person, and what people have decided. */
+  details(): Promise<TurnDetails>
+  /**
+   * Enqueues a turn that has failed again: as a new turn of the session, with the same input and options, which takes
+   * over the finished steps. A tool that has run is not run again; an unsafe one whose outcome is unknown is still
+   * reviewed first. A turn is retried once: a repeated call gives the same turn, and that one may be retried.
+   * @throws TurnkeeperError `turn/unknown_turn`, `turn/not_failed`, or `queue/redis_unavailable`.
+   */
+  retry(options?: Partial<Decider>): Promise<TurnHandle>
 }
 
 /** What a handle works on: a part of the queue's backend. */
-export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'wakeQueue'>
+export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'audit' | 'wakeQueue'>
+
+/** Who decides where nobody says who. */
+const NOBODY = 'application'
 
 /** How often a waiting caller looks without having been told to. */
 const LOOK_AGAIN_MS = 1_000
@@ -50,7 +64,7 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
 
   const read = async (): Promise<TurnRecord> => {
     const record = await answering(source.journal.read(turnId))
-    if (!record) throw new TurnkeeperError('unknown_turn', `no turn ${turnId} is kept`)
+    if (!record) throw unknownTurn(turnId)
     return record
   }
   const events = (options?: ReadOptions): AsyncIterable<TurnEvent> => readEvents(source, turnId, options)
@@ -61,12 +75,42 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
     events,
     read,
     [Symbol.asyncIterator]: () => events()[Symbol.asyncIterator](),
-    async cancel(reason = 'cancelled by the caller') {
+    async cancel(reason = 'cancelled by the caller', { by = NOBODY } = {}) {
       const turn = await read()
       const cancelled = await answering(source.control.cancel(turn, reason, cancelledResult(turn, reason)))
-      if (cancelled.outcome !== 'cancelled') return
-      const { following } = cancelled
-      if (following.kind === 'turn') await source.wakeQueue.wake(following.turnId).catch(() => {})
+      if (cancelled.outcome === 'cancelled' && cancelled.following.kind === 'turn') {
+        await source.wakeQueue.wake(cancelled.following.turnId).catch(() => {})
+      }
+      if (cancelled.outcome === 'cancelled' || cancelled.outcome === 'requested') {
+        await answering(source.audit.record({ by, action: 'cancel', turnId, reason }))
+      }
+    },
+    details: async () => answering(readDetails(source, await read())),
+    async retry({ by = NOBODY, reason } = {}) {
+      const { options } = await read()
+      const retried = await answering(source.control.retry(turnId))
+      if (retried.outcome === 'unknown') throw unknownTurn(turnId)
+      if (retried.outcome === 'not_failed') {
+        throw new TurnkeeperError(
+          'not_failed',
+          `only a failed turn can be retried: this one is ${retried.state}`,
+        )
+      }
+      // The journal has the new turn: if this hint is lost, the reconciler gives it.
+      await source.wakeQueue.wake(retried.turnId, { priority: options.priority ?? 0 }).catch(() => {})
+      if (retried.outcome === 'retried') {
+        const { turnId: retriedAs } = retried
+        await answering(
+          source.audit.record({
+            by,
+            action: 'retry',
+            turnId,
+            retriedAs,
+            ...(reason !== undefined && { reason }),
+          }),
+        )
+      }
+      return turnHandle(source, retried.turnId)
     },
     async result({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
       const deadline = performance.now() + timeoutMs
@@ -91,6 +135,10 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
       }
     },
   }
+}
+
+function unknownTurn(turnId: string): TurnkeeperError {
+  return new TurnkeeperError('unknown_turn', `no turn ${turnId} is kept`)
 }
 
 /** What a turn ends with that was cancelled while nobody ran it. */

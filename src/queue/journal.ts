@@ -16,9 +16,12 @@
  *     and start that it was asked for.
  * J9. A late fact (an unsafe tool has ended after all, or was never run) ends the review that asks for it.
  * J10. Writes may be resent: a worker repeats them until Redis answers.
+ * J11. State and result of a turn that has ended never change. A failed one is retried once, as a new turn that takes
+ *     over its finished steps, the starts of its unsafe ones and its tools' idempotency keys; that one may be retried.
  */
 
 import { createHash, randomBytes } from 'node:crypto'
+import type { Reason } from '../errors.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import {
   globalKeys,
@@ -51,6 +54,7 @@ import {
   type Json,
   type TurnEventBody,
   type TurnRecord,
+  type TurnResult,
   type TurnState,
 } from './types.ts'
 
@@ -70,6 +74,8 @@ const SESSION_TTL_MS = 30 * 24 * 3_600_000
 
 /** How long a worker repeats a write that nobody answers: what it knows would be lost with it. */
 const PATIENCE_MS = 60_000
+/** Failed for these reasons, a turn was given up without having been run to an end: it is a dead letter. */
+const DEAD_LETTERS: ReadonlySet<Reason> = new Set(['poisoned', 'unknown_agent'])
 
 const script = (name: string) => loadScript(name, import.meta.url)
 
@@ -296,14 +302,21 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       const [outcome, kind, value] = (await persist(finish, PATIENCE_MS)) as [string, string, string]
       if (outcome === 'fenced') return { outcome }
       // The reconciler closes what is not closed here.
-      if (isTerminal(ending.state)) await this.closeIndex(turn.id).catch(() => {})
+      if (isTerminal(ending.state)) await this.closeIndex(turn.id, ending.result).catch(() => {})
       return { outcome: 'ok', following: toFollowing(kind, value) }
     },
 
-    /** Takes a finished turn out of the index of open turns. */
-    async closeIndex(turnId: string): Promise<void> {
-      await Promise.all([redis.zrem(global.open, turnId), redis.zadd(global.ended, Date.now(), turnId)])
-      await redis.zremrangebyscore(global.ended, '-inf', String(Date.now() - resultTtlMs))
+    /** Moves a turn that has ended to the indexes of such; without its result, that is looked up. */
+    async closeIndex(turnId: string, result?: TurnResult): Promise<void> {
+      const { error } = result ?? (await this.read(turnId))?.result ?? {}
+      const now = Date.now()
+      const expired = String(now - resultTtlMs)
+      if (error && DEAD_LETTERS.has(error.reason)) {
+        await redis.zadd(global.dead, now, turnId)
+        await redis.zremrangebyscore(global.dead, '-inf', expired)
+      }
+      await Promise.all([redis.zrem(global.open, turnId), redis.zadd(global.ended, now, turnId)])
+      await redis.zremrangebyscore(global.ended, '-inf', expired)
     },
 
     /** A turn as it stands, or undefined where no such turn is kept. */

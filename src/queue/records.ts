@@ -12,6 +12,7 @@ export function hashToRecord(flat: readonly string[]): TurnRecord {
   const deadlineAt = time('deadlineAt')
   const startedAt = time('startedAt')
   const endedAt = time('endedAt')
+  const holdUntil = text('state') === 'waiting_approval' ? time('holdUntil') : undefined
   return {
     id: text('id'),
     sessionId: sessionIdOf(session),
@@ -30,6 +31,10 @@ export function hashToRecord(flat: readonly string[]): TurnRecord {
     ...(text('idempotencyKey') !== '' && { idempotencyKey: text('idempotencyKey') }),
     ...(text('worker') !== '' && { worker: text('worker') }),
     ...(text('result') !== '' && { result: JSON.parse(text('result')) as TurnResult }),
+    ...(holdUntil !== undefined && { holdUntil }),
+    ...(text('retryOf') !== '' && { retryOf: text('retryOf') }),
+    ...(text('origin') !== '' && { origin: text('origin') }),
+    ...(text('retriedAs') !== '' && { retriedAs: text('retriedAs') }),
   }
 }
 

@@ -32,6 +32,8 @@ export type Hold = {
   readonly state: 'pending' | 'approved' | 'rejected' | 'done' | 'not_done'
   readonly callId: string
   readonly name: string
+  /** JSON of what the tool was called with, for whoever decides. */
+  readonly input?: string
   /** Of the call's name and input: the decision counts for these alone. */
   readonly hash?: string
   /** The start whose outcome is unknown: the decision counts for this one alone. */
@@ -74,6 +76,14 @@ export type TurnRecord = {
   readonly endedAt?: number
   readonly worker?: string
   readonly result?: TurnResult
+  /** Until when a turn that waits for an approval does so. */
+  readonly holdUntil?: number
+  /** The failed turn that this one repeats, with its finished steps. */
+  readonly retryOf?: string
+  /** The first of a row of retries: idempotency keys of tools are derived from it. */
+  readonly origin?: string
+  /** The turn that repeats this one. */
+  readonly retriedAs?: string
 }
 
 /** One physical request, as it is shown in a result. */

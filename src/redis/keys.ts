@@ -40,6 +40,12 @@ export type GlobalKeys = {
   readonly open: string
   /** Sorted set of turns that are, by the time of their end. */
   readonly ended: string
+  /** Sorted set of dead letters: turns that were given up, by the time of their end. */
+  readonly dead: string
+  /** Stream of what people have told turns to do. */
+  readonly audit: string
+  /** Who counts the turns of the queue now. */
+  readonly census: string
   /** Sorted set of worker ids, by the time until which they are believed alive. */
   readonly workers: string
   /** Sorted set of agent names, by the time until which a worker is known to have them. */
@@ -65,6 +71,9 @@ export function globalKeys(prefix: string): GlobalKeys {
   return {
     open: `${prefix}:open`,
     ended: `${prefix}:ended`,
+    dead: `${prefix}:dead`,
+    audit: `${prefix}:audit`,
+    census: `${prefix}:census`,
     workers: `{${prefix}:fleet}:workers`,
     agents: `{${prefix}:fleet}:agents`,
     health: `${prefix}:health`,

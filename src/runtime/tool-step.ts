@@ -69,7 +69,7 @@ function checkApproval({
     return {
       kind: 'waiting_approval',
       stepId,
-      hold: { state: 'pending', callId: call.id, name: call.name, hash },
+      hold: { state: 'pending', callId: call.id, name: call.name, input: JSON.stringify(call.input), hash },
       holdMs: tool.approvalTimeoutMs,
       event: { type: 'approval.requested', callId: call.id, name: call.name, input: call.input, expiresAt },
     }
@@ -149,7 +149,7 @@ async function reconcile(
   return {
     kind: 'needs_review',
     stepId,
-    hold: { ...hold, state: 'pending' },
+    hold: { ...hold, state: 'pending', input: JSON.stringify(call.input) },
     event: {
       type: 'turn.needs_review',
       callId: call.id,
@@ -201,13 +201,13 @@ function toolContextOf(
   stepId: string,
   call: ToolCall,
 ): ToolContext {
-  const { id, sessionId, deadlineAt } = claim.turn
+  const { id, sessionId, deadlineAt, origin = id } = claim.turn
   return {
     turnId: id,
     sessionId,
     stepId,
     toolCallId: call.id,
-    idempotencyKey: `${id}:${stepId}`,
+    idempotencyKey: `${origin}:${stepId}`, // a retry must not do again what its origin has done
     epoch: claim.epoch,
     signal,
     log: telemetry.log,

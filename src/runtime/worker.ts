@@ -17,6 +17,8 @@ import { TurnkeeperError } from '../errors.ts'
 import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
+import { startCensus } from '../queue/census.ts'
+import type { Journal } from '../queue/journal.ts'
 import { startHeartbeat } from '../queue/presence.ts'
 import { startReconciler } from '../queue/reconciler.ts'
 import { closeRedis, connectRedis } from '../redis/connection.ts'
@@ -24,11 +26,13 @@ import type { RedisOrigin } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import type { Agent } from './agent.ts'
+import { openConsumer } from './consumer.ts'
 import { largeTools } from './large-tools.ts'
 import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
-import { createWakeHandler } from './wake-handler.ts'
+import { createWakeHandler, type WakeHandler } from './wake-handler.ts'
+import { announceMetrics, type Vitals } from './worker-metrics.ts'
 
 export type WorkerOptions = {
   /** Path of a YAML file, or the configuration itself; default `turnkeeper.config.yaml`. */
@@ -39,12 +43,25 @@ export type WorkerOptions = {
   readonly concurrency?: number
 }
 
+/** What only the house itself sets: tests, and the test kit. */
+export type WorkerSeams = {
+  /** In place of the providers of the configuration. */
+  readonly callModel?: CallModel
+  /** What the steps of a turn are written through. */
+  readonly journal?: (journal: Journal) => Journal
+  /** How often the consumer is checked, in milliseconds; default 5,000. */
+  readonly checkMs?: number
+}
+
 export type Worker = {
   /** Host, process id and a random part: stands in `turn.started`. */
   readonly id: string
   readonly redis: RedisOrigin
   readonly metricsUrl: string | undefined
-  /** Resolves when the worker is closed; an abort of `signal` closes it. */
+  /**
+   * Resolves when the worker is closed; an abort of `signal` closes it.
+   * @throws TurnkeeperError `queue/deaf` when it hears no wake-up any more and cannot mend that: end the process then.
+   */
   run(options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Stops taking turns, hands running ones back at their next step, and resolves when all is closed. */
   close(): Promise<void>
@@ -52,6 +69,8 @@ export type Worker = {
 }
 
 const GRACE_MS = 20_000
+/** What a consumer that hangs may take beyond that. */
+const CLOSING_MS = 5_000
 const REGISTERED_FOR_MS = 15_000
 /** Beats in the length of a lock: four missed ones are noticed after 0.4 to 0.5 of it, long before the lock runs out. */
 const BEATS_A_LOCK = 10
@@ -67,7 +86,7 @@ export async function createWorker(options: WorkerOptions = {}): Promise<Worker>
 /** The same with a configuration that was loaded already. */
 export async function startWorker(
   config: Config,
-  options: Omit<WorkerOptions, 'config'> = {},
+  options: Omit<WorkerOptions, 'config'> & WorkerSeams = {},
 ): Promise<Worker> {
   const source = options.agents ?? config.agents
   if (source === undefined) {
@@ -85,6 +104,7 @@ export async function startWorker(
       id,
       agents,
       concurrency: options.concurrency ?? config.queue.concurrency,
+      seams: options,
     })
   } catch (error) {
     await opened.close()
@@ -97,11 +117,13 @@ type Parts = {
   readonly backend: QueueBackend
   readonly models: ProviderRuntime
   readonly active: Set<string>
+  readonly vitals: Vitals
   close(): Promise<void>
 }
 
 async function openParts(config: Config, id: string): Promise<Parts> {
   const active = new Set<string>()
+  const vitals: Vitals = { isDeaf: () => false }
   await using opening = new AsyncDisposableStack()
   const telemetry = opening.use(
     await createTelemetry({
@@ -111,7 +133,11 @@ async function openParts(config: Config, id: string): Promise<Parts> {
       version: packageVersion(),
       instanceId: id,
       secrets: secretValues(config),
-      health: () => ({ status: 200, body: { status: 'ok', worker: id, activeTurns: active.size } }),
+      health: () => {
+        const isDeaf = vitals.isDeaf()
+        const body = { status: isDeaf ? 'deaf' : 'ok', worker: id, activeTurns: active.size }
+        return { status: isDeaf ? 503 : 200, body }
+      },
     }),
   )
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
@@ -121,21 +147,23 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   const redis = { command: backend.redis, subscriber }
   const models = opening.use(await openProviderRuntime(config, { redis, telemetry, fetchLists: true }))
   const parts = opening.move()
-  return { telemetry, backend, models, active, close: () => parts.disposeAsync() }
+  return { telemetry, backend, models, active, vitals, close: () => parts.disposeAsync() }
 }
 
 type WorkOptions = Parts & {
   readonly id: string
   readonly agents: ReadonlyMap<string, Agent>
   readonly concurrency: number
+  readonly seams: WorkerSeams
 }
 
 async function work(config: Config, options: WorkOptions): Promise<Worker> {
-  const { telemetry, backend, models, active, id, agents, concurrency } = options
+  const { telemetry, backend, models, active, vitals, id, agents, concurrency, seams } = options
   const { queue } = config
   const leaving = new AbortController()
   const stopped = new AbortController()
-  announceMetrics(telemetry, { agents, active, concurrency, queue: queue.name })
+  const census = startCensus({ backend, id })
+  announceMetrics(telemetry, { agents, active, concurrency, queue: queue.name, vitals, census })
 
   const everyMs = queue.lockMs / BEATS_A_LOCK
   const heartbeat = await startHeartbeat({
@@ -154,9 +182,9 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     isGone: heartbeat.isGone,
   })
   const handle = createWakeHandler({
-    backend,
+    backend: seams.journal ? { ...backend, journal: seams.journal(backend.journal) } : backend,
     agents,
-    callModel: callThrough(models),
+    callModel: seams.callModel ?? callThrough(models),
     telemetry,
     worker: id,
     queue: queue.name,
@@ -166,56 +194,65 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     leaving: leaving.signal,
     stopped: stopped.signal,
   })
-  const connection = await connectRedis(backend.server.url, { role: 'blocking' })
-  const wakeWorker = await startWakeWorker({
-    connection,
-    name: queue.name,
-    prefix: globalKeys(config.redis.prefix).bull,
-    concurrency,
-    lockMs: queue.lockMs,
-    stalledCheckMs: queue.stalledCheckMs,
-    async handle(wakeUp) {
-      active.add(wakeUp.id)
-      try {
-        await handle(wakeUp)
-      } finally {
-        active.delete(wakeUp.id)
-      }
-    },
-    onError: (error) => telemetry.log.warn({ err: error.message }, 'the queue reported an error'),
-    onStalled: () =>
-      telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again'),
+  const closed = Promise.withResolvers<void>()
+  const consumer = await openConsumer({
+    open: (onSign) =>
+      openWakeWorker(
+        config,
+        options,
+        async (wakeUp) => {
+          onSign()
+          active.add(wakeUp.id)
+          try {
+            await handle(wakeUp)
+          } finally {
+            active.delete(wakeUp.id)
+            onSign()
+          }
+        },
+        onSign,
+      ),
+    isFull: () => active.size >= concurrency,
+    answers: () =>
+      backend.redis.ping().then(
+        () => true,
+        () => false,
+      ),
+    log: telemetry.log,
+    onLost: closed.reject,
+    ...(seams.checkMs !== undefined && { checkMs: seams.checkMs }),
   })
   for (const tool of largeTools(agents, config))
     telemetry.log.warn(tool, 'the schema of a tool is very large')
+  vitals.isDeaf = consumer.isDeaf
   telemetry.log.info({ worker: id, agents: [...agents.keys()], concurrency }, 'worker started')
 
-  const closed = Promise.withResolvers<void>()
-  let isClosing = false
+  closed.promise.catch(() => {}) // `run` tells it, if anybody has called it
+  let left: Promise<void> | undefined
   const leave = async (): Promise<void> => {
     leaving.abort()
     await heartbeat.close()
     const grace = setTimeout(() => stopped.abort(), GRACE_MS)
-    await closeQuietly(wakeWorker)
+    await consumer.close(GRACE_MS + CLOSING_MS)
     clearTimeout(grace)
     await reconciler.close()
+    await census.close()
     deafen()
-    await closeRedis(connection)
     telemetry.log.info({ worker: id }, 'worker closed')
     await options.close()
   }
   const close = (): Promise<void> => {
-    if (!isClosing) leave().then(closed.resolve, closed.reject)
-    isClosing = true
-    return closed.promise
+    left ??= leave().then(closed.resolve)
+    return left
   }
   return {
     id,
     redis: backend.server.origin,
     metricsUrl: telemetry.metricsUrl,
     async run({ signal } = {}) {
-      if (signal?.aborted) return close()
-      signal?.addEventListener('abort', () => void close(), { once: true })
+      const leaveNow = (): void => void close().catch(closed.reject)
+      if (signal?.aborted) leaveNow()
+      signal?.addEventListener('abort', leaveNow, { once: true })
       return closed.promise
     },
     close,
@@ -236,22 +273,6 @@ function listenForCancels(
   })
 }
 
-function announceMetrics(
-  telemetry: RunningTelemetry,
-  {
-    agents,
-    active,
-    concurrency,
-    queue,
-  }: { agents: ReadonlyMap<string, Agent>; active: Set<string>; concurrency: number; queue: string },
-): void {
-  for (const agent of agents.keys()) {
-    for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
-  }
-  telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
-  telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
-}
-
 /** The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point. */
 function callThrough(models: ProviderRuntime): CallModel {
   return (request, emit, { signal, onRestart, onReroute }) =>
@@ -265,6 +286,31 @@ function callThrough(models: ProviderRuntime): CallModel {
     })
 }
 
-async function closeQuietly(wakeWorker: WakeWorker): Promise<void> {
-  await wakeWorker.close().catch(() => {}) // Redis may be gone; leaving goes on all the same.
+/** BullMQ's worker on a connection of its own, closed with it. */
+async function openWakeWorker(
+  { queue, redis }: Config,
+  { backend, telemetry, concurrency }: WorkOptions,
+  handle: WakeHandler,
+  onFetched: () => void,
+): Promise<WakeWorker> {
+  const connection = await connectRedis(backend.server.url, { role: 'blocking' })
+  const wakeWorker = await startWakeWorker({
+    connection,
+    name: queue.name,
+    prefix: globalKeys(redis.prefix).bull,
+    concurrency,
+    lockMs: queue.lockMs,
+    stalledCheckMs: queue.stalledCheckMs,
+    handle,
+    onFetched,
+    onError: (error) => telemetry.log.warn({ err: error.message }, 'the queue reported an error'),
+    onStalled: () =>
+      telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again'),
+  })
+  return {
+    async close() {
+      await wakeWorker.close().catch(() => {}) // Redis may be gone; leaving goes on all the same.
+      await closeRedis(connection)
+    },
+  }
 }

@@ -153,6 +153,22 @@ export const GAUGES = {
     unit: '{turn}',
     labels: ['queue'],
   },
+  worker_deaf: {
+    description: '1 while this worker is connected and yet fetches nothing.',
+    unit: '{worker}',
+    labels: [],
+  },
+  turns_open: {
+    description: 'Turns that have not ended, by state; from the one process of the fleet that counts.',
+    unit: '{turn}',
+    labels: ['state'],
+  },
+  turns_dead_letter: {
+    description:
+      'Turns that were given up and not retried since; from the one process of the fleet that counts.',
+    unit: '{turn}',
+    labels: [],
+  },
   runtime_build_info: {
     description: '1, with the version of this process.',
     unit: '{build}',

@@ -48,6 +48,14 @@ test('before any traffic the page shows every agent with no turn', () => {
   }
 })
 
+test('the worker that counts shows the open turns by state and the dead letters', async () => {
+  for (const state of ['queued', 'running', 'waiting_approval', 'needs_review']) {
+    expect(page).toMatch(new RegExp(`^turns_open\\{.*state="${state}".*\\} 0$`, 'm'))
+  }
+  expect(page).toMatch(/^turns_dead_letter(\{.*\})? 0$/m)
+  expect(page).toMatch(/^worker_deaf(\{.*\})? 0$/m)
+})
+
 test('after a turn the page has counted it, its attempts and its tools', async () => {
   const turn = await fleet.client.enqueue('assistant', { input: 'call look_up with {"word": "x", "ms": 1}' })
   expect((await turn.result()).status).toBe('completed')

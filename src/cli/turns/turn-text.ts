@@ -1,16 +1,20 @@
 /** One turn, for people. */
 
+import type { AuditEntry } from '../../queue/audit.ts'
+import type { PendingCall, TurnDetails } from '../../queue/details.ts'
 import type { TurnRecord, TurnResult, TurnStep, TurnUsage } from '../../queue/types.ts'
 import { columns, durationText, plainText } from './columns.ts'
 
-/** All that the journal has of a turn: what it is, when, its steps, what it cost, how it ended. */
-export function turnText(record: TurnRecord): string {
-  const { result } = record
+/** All that the journal has of a turn: what it is, when, its steps, what it cost, how it ended, what it waits for. */
+export function turnText(record: TurnDetails): string {
+  const { id, result, waitsFor, audit } = record
   const steps = columns((result?.steps ?? []).flatMap(stepRows))
   return [
     ...columns(factRows(record)),
     ...(steps.length > 0 ? ['', ...steps] : []),
     ...(result ? endingLines(result) : []),
+    ...waitsFor.flatMap((call) => pendingLines(id, call)),
+    ...(audit.length > 0 ? ['', ...columns(audit.map(auditRow))] : []),
   ].join('\n')
 }
 
@@ -29,6 +33,8 @@ function factRows(record: TurnRecord): string[][] {
     ...(startedAt === undefined ? [] : [['started', afterText(startedAt, acceptedAt)]]),
     ...(endedAt === undefined ? [] : [['ended', afterText(endedAt, acceptedAt)]]),
     ...(deadlineAt === undefined ? [] : [['deadline', timeText(deadlineAt)]]),
+    ...(record.retryOf === undefined ? [] : [['retry of', record.retryOf]]),
+    ...(record.retriedAs === undefined ? [] : [['retried as', record.retriedAs]]),
     ['worker', worker ?? 'none yet'],
     ['epoch', String(epoch)],
     ...(result ? [['usage', usageText(result.usage)]] : []),
@@ -65,6 +71,24 @@ function endingLines({ status, text, error, finishReason }: TurnResult): string[
     ]),
   )
   return ['', `${status}: ${why}`, ...attempts, ...(text === '' ? [] : ['', plainText(text)])]
+}
+
+/** What is asked, and the commands that answer it. */
+function pendingLines(id: string, { kind, callId, name, input, expiresAt }: PendingCall): string[] {
+  const asked = input === undefined ? '' : ` ${plainText(JSON.stringify(input))}`
+  const until = expiresAt === undefined ? '' : ` (rejected by itself at ${timeText(expiresAt)})`
+  const command = (verb: string, more = ''): string => `  turnkeeper turns ${verb} ${id} ${callId}${more}`
+  if (kind === 'approval') {
+    const heading = `waits for an approval of call ${callId}: ${name}${asked}${until}`
+    return ['', heading, command('approve'), command('reject', ' --reason "…"')]
+  }
+  const heading = `needs a review of call ${callId}: whether ${name}${asked} has taken effect is unknown`
+  return ['', heading, command('resolve', " --done --result '…'"), command('resolve', ' --not-done')]
+}
+
+function auditRow({ at, by, action, callId = '', reason = '', done, retriedAs }: AuditEntry): string[] {
+  const said = done === undefined ? (retriedAs ?? reason) : done ? 'done' : 'not done'
+  return [timeText(at), `${action} by ${plainText(by)}`, callId, plainText(said)]
 }
 
 function usageText({ inputTokens, outputTokens, cachedInputTokens, reasoningTokens }: TurnUsage): string {
