@@ -71,6 +71,7 @@ export async function openControl({ url, admin }: ControlOptions): Promise<Subje
       }
       await sleep(LOOK_AGAIN_MS)
     }
-    return { ...nothing, planned, turnId: id, state: 'lost' }
+    const error = id === undefined ? 'not accepted' : await looking.getJobState(id).catch(() => 'unreadable')
+    return { ...nothing, planned, turnId: id, state: 'lost', error }
   }
 }
