@@ -261,7 +261,7 @@ describe('responses', () => {
     const limited = { type: 'error', code: 'rate_limit_exceeded', message: 'slow down', param: null }
     const nested = { type: 'error', error: { code: 'rate_limit_exceeded', message: 'slow down' } }
     for (const [failure, code] of [
-      [failed, 'server/server_error'],
+      [failed, 'server/stream_error'],
       [limited, 'rate_limit/rate_limited'],
       [nested, 'rate_limit/rate_limited'],
     ] as const) {
@@ -269,7 +269,7 @@ describe('responses', () => {
       expect(error?.code).toBe(code)
       expect(answer.text).toBe('So far')
     }
-    expect((await whole(failed.response)).error?.code).toBe('server/server_error')
+    expect((await whole(failed.response)).error?.code).toBe('server/stream_error')
   })
 
   test('Q30 comments are no events, and reasoning_text is reasoning', async () => {

@@ -242,6 +242,11 @@ function endAnswer(state: State, marked: boolean, emit: PartSink): Ending {
   if (!sawMessage && rawReason === null) {
     return { type: 'invalid', reason: 'server_error', message: 'the answer holds no message' }
   }
+  // Some servers never close their blocks.
+  for (const index of [...state.open.keys()]) {
+    const mapped = stopBlock(state, index, emit)
+    if (mapped?.type === 'invalid') return mapped
+  }
   const signature = blocksToSignature(thinking)
   const isTold = thinking.length === 1 && thinking[0]?.type === 'thinking'
   if (signature !== undefined && !isTold) emit({ type: 'reasoning', delta: '', signature })
