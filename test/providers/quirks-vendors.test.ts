@@ -187,6 +187,11 @@ describe('messages', () => {
     expect((await whole(blocks)).answer.text).toBe('ab')
   })
 
+  test('an input that came as its JSON is read', async () => {
+    const call = { type: 'tool_use', id: 'toolu_1', name: 'look', input: '{"at":"it"}' }
+    expect((await whole([call], 'tool_use')).answer.toolCalls[0]?.input).toEqual({ at: 'it' })
+  })
+
   test('a block that was never closed counts as far as it came', async () => {
     const call = { type: 'tool_use', id: 'toolu_1', name: 'look', input: { at: 'it' } }
     const [opened = {}] = block(0, call)
@@ -332,6 +337,67 @@ describe('responses', () => {
     )
     expect(answer).toMatchObject({ text: 'Let me see. High.', toolCalls: [], finishReason: 'stop' })
     expect((await whole(response('completed', output))).answer).toEqual(answer)
+  })
+
+  describe('what only a later event has whole', () => {
+    const item = (n: number, args: string) => ({
+      id: `fc_${n}`,
+      type: 'function_call',
+      call_id: `call_${n}`,
+      name: 'look',
+      arguments: args,
+    })
+    const begun = (n: number) => ({
+      type: 'response.output_item.added',
+      output_index: n,
+      item: item(n, ''),
+    })
+    const args = (n: number, kind: 'delta' | 'done', text: string) => ({
+      type: `response.function_call_arguments.${kind}`,
+      output_index: n,
+      item_id: `fc_${n}`,
+      [kind === 'delta' ? 'delta' : 'arguments']: text,
+    })
+    const inputsOf = ({ answer }: Outcome) => answer.toolCalls.map(({ input }) => input)
+    const both = [item(0, '{"at":0}'), item(1, '{"at":1}')]
+
+    test('arguments without deltas are taken from their last event', async () => {
+      const events = [begun(0), args(0, 'done', '{"at":0}')]
+      expect(inputsOf(await answered(created, ...events, ended('completed', [])))).toEqual([{ at: 0 }])
+    })
+
+    test.each([
+      ['the arguments of both', [begun(0), begun(1)]],
+      ['the second call', [begun(0), args(0, 'delta', '{"at":0}')]],
+      ['the first call', [begun(1), args(1, 'delta', '{"at":1}')]],
+      ['nothing', [begun(0), args(0, 'done', '{"at":0}'), begun(1), args(1, 'delta', '{"at":1}')]],
+    ])('the final response adds %s', async (_what, events) => {
+      const outcome = await answered(created, ...events, ended('completed', both))
+      expect(inputsOf(outcome)).toHaveLength(2)
+      expect(inputsOf(outcome)).toEqual(expect.arrayContaining([{ at: 0 }, { at: 1 }]))
+    })
+
+    test('calls with new ids at the end are the same calls', async () => {
+      const renamed = both.map((call) => ({ ...call, call_id: `other_${call.call_id}` }))
+      const events = [begun(0), args(0, 'delta', '{"at":0}'), begun(1), args(1, 'delta', '{"at":1}')]
+      const outcome = await answered(created, ...events, ended('completed', renamed))
+      expect(inputsOf(outcome)).toEqual([{ at: 0 }, { at: 1 }])
+    })
+
+    test('text without deltas is taken from the first event that has it', async () => {
+      const last = { type: 'response.output_text.done', output_index: 0, item_id: 'i1', text: 'So far' }
+      expect((await answered(created, last, ended('completed', []))).answer.text).toBe('So far')
+      const output = [message(said('So far')), { ...message(said(' so good')), id: 'i2' }]
+      const { answer } = await answered(created, delta('output_text', 'So far'), ended('completed', output))
+      expect(answer.text).toBe('So far so good')
+      expect((await whole(response('completed', [{ ...message(), content: 'Said' }]))).answer.text).toBe(
+        'Said',
+      )
+    })
+  })
+
+  test.each(['queued', 'in_progress'])('a response that is %s is no answer', async (status) => {
+    expect((await whole(response(status, []))).error?.code).toBe('network/truncated_stream')
   })
 })
 

@@ -152,13 +152,18 @@ function startBlock(state: State, index: number, { block, emit }: BlockStart): M
     case 'tool_use': {
       const { input } = block
       const isEmpty = typeof input === 'object' && input !== null && Object.keys(input).length === 0
-      const whole = input === undefined || input === null || isEmpty ? '' : JSON.stringify(input)
+      const whole = input === undefined || input === null || isEmpty ? '' : jsonOf(input)
       state.open.set(index, { type: 'tool_use', whole, sawDelta: false })
       return addToTool(state, index, { id: asText(block.id), name: asText(block.name), text: '' })
     }
     default:
       return undefined
   }
+}
+
+/** Some proxies send the input as its JSON. */
+function jsonOf(input: unknown): string {
+  return typeof input === 'string' ? input : JSON.stringify(input)
 }
 
 type BlockDelta = { readonly delta: JsonObject | undefined; readonly emit: PartSink }
