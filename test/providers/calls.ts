@@ -3,7 +3,13 @@
 import type { TurnkeeperError } from '../../src/errors.ts'
 import { createCollector } from '../../src/providers/collect.ts'
 import { createProvider, type ProviderOptions } from '../../src/providers/provider.ts'
-import type { Answer as ModelAnswer, ModelRequest, StreamPart } from '../../src/providers/types.ts'
+import type {
+  Message,
+  Answer as ModelAnswer,
+  ModelRequest,
+  Reasoning,
+  StreamPart,
+} from '../../src/providers/types.ts'
 import { type Answer, serve, type UpstreamServer } from './upstream-server.ts'
 
 export const ask: ModelRequest = { messages: [{ role: 'user', content: 'hi' }] }
@@ -42,6 +48,23 @@ function ending(parts: readonly StreamPart[]): Pick<Outcome, 'answer' | 'error'>
   const collector = createCollector('')
   for (const part of parts) collector.add(part)
   return { error: undefined, answer: collector.answer() }
+}
+
+/** What is sent in the step after one that ended in `reasoning` and a call. */
+export async function nextRequest(
+  protocol: ProviderOptions['protocol'] & string,
+  reasoning: Reasoning | null,
+): Promise<Readonly<Record<string, unknown>>> {
+  const call: Message = {
+    role: 'assistant',
+    content: '',
+    ...(reasoning && { reasoning }),
+    toolCalls: [{ id: 'call_1', name: 'look', input: {} }],
+  }
+  const result: Message = { role: 'tool', toolCallId: 'call_1', name: 'look', content: 'seen' }
+  const request: ModelRequest = { messages: [...ask.messages, call, result] }
+  const { requests } = await callOf(body('{}'), { protocol, request, stream: false })
+  return JSON.parse(requests[0]?.body ?? '') as Record<string, unknown> // it was built as one a moment ago
 }
 
 /** Answers with one body, whole. */

@@ -4,8 +4,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** A title that begins with a letter and a number, wherever its call was wrapped; a table is one test. */
-const TITLE = /\b(?:test|it)(?:\.\w+\([^`]*?\))?\(\s*'([QF])(\d+) /g
+/** A title that begins with a letter and a number; a table of cases is one test. */
+const TITLE = /\(\s*['"`]([QF])(\d+) /g
 
 test.each([
   ['quirk', 'Q', 64],

@@ -152,13 +152,18 @@ function startBlock(state: State, index: number, { block, emit }: BlockStart): M
     case 'tool_use': {
       const { input } = block
       const isEmpty = typeof input === 'object' && input !== null && Object.keys(input).length === 0
-      const whole = input === undefined || input === null || isEmpty ? '' : JSON.stringify(input)
+      const whole = input === undefined || input === null || isEmpty ? '' : jsonOf(input)
       state.open.set(index, { type: 'tool_use', whole, sawDelta: false })
       return addToTool(state, index, { id: asText(block.id), name: asText(block.name), text: '' })
     }
     default:
       return undefined
   }
+}
+
+/** Some proxies send the input as its JSON. */
+function jsonOf(input: unknown): string {
+  return typeof input === 'string' ? input : JSON.stringify(input)
 }
 
 type BlockDelta = { readonly delta: JsonObject | undefined; readonly emit: PartSink }
@@ -241,6 +246,11 @@ function endAnswer(state: State, marked: boolean, emit: PartSink): Ending {
   if (!isWhole && !marked && rawReason === null) return { type: 'truncated' }
   if (!sawMessage && rawReason === null) {
     return { type: 'invalid', reason: 'server_error', message: 'the answer holds no message' }
+  }
+  // Some servers never close their blocks.
+  for (const index of [...state.open.keys()]) {
+    const mapped = stopBlock(state, index, emit)
+    if (mapped?.type === 'invalid') return mapped
   }
   const signature = blocksToSignature(thinking)
   const isTold = thinking.length === 1 && thinking[0]?.type === 'thinking'

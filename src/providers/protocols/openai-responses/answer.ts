@@ -18,6 +18,7 @@ import {
   beginItem,
   createSaidItems,
   type DeltaKind,
+  fillCall,
   finishItem,
   finishOutput,
   growCall,
@@ -25,6 +26,7 @@ import {
   restartItems,
   type SaidItems,
   sayDelta,
+  sayWhole,
 } from './items.ts'
 import { itemsToSignature } from './reasoning-items.ts'
 import { usageOf } from './usage.ts'
@@ -105,6 +107,13 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
     case 'response.function_call_arguments.delta':
     case 'response.custom_tool_call_input.delta':
       return growCall(state.items, key, asText(event.delta))
+    case 'response.function_call_arguments.done':
+      return fillCall(state.items, key, asText(event.arguments))
+    case 'response.custom_tool_call_input.done':
+      return fillCall(state.items, key, asText(event.input))
+    case 'response.output_text.done':
+      sayWhole(state.items, { kind: 'text', key, part: '', delta: asText(event.text) ?? '' }, emit)
+      return undefined
     case 'response.completed':
     case 'response.done':
     case 'response.incomplete':
@@ -160,7 +169,8 @@ function endResponse(state: State, { response, type }: WholeResponse, emit: Part
   const mapped = finishOutput(state.items, response.output, emit)
   const hasFailed = state.status === 'failed' || state.status === 'cancelled'
   if (hasFailed || response.error != null) return { type: 'error', body: errorOf(response) }
-  state.isOver = true
+  // A response that goes on in the background is no answer yet.
+  state.isOver = state.status !== 'queued' && state.status !== 'in_progress'
   return mapped
 }
 

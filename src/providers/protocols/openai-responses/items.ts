@@ -22,6 +22,8 @@ export type SaidItems = {
   readonly said: Set<string>
   /** The reasoning part (item and index) that was said last. */
   lastReasoning: string | undefined
+  /** What has been said, to tell what the final response adds to it. */
+  text: string
   refusal: string
   /** Reasoning items whole, as the next request may need them. */
   readonly reasoning: Map<string, JsonObject>
@@ -29,7 +31,12 @@ export type SaidItems = {
   nextIndex: number
 }
 
-type SaidCall = { readonly index: number; readonly freeForm: boolean; sawText: boolean }
+type SaidCall = {
+  readonly id: string | undefined
+  readonly index: number
+  readonly freeForm: boolean
+  sawText: boolean
+}
 
 export type DeltaKind = 'text' | 'reasoning' | 'refusal'
 
@@ -40,6 +47,7 @@ export function createSaidItems(tools: ToolAssembler): SaidItems {
     keys: new Map(),
     said: new Set(),
     lastReasoning: undefined,
+    text: '',
     refusal: '',
     reasoning: new Map(),
     nextIndex: 0,
@@ -50,7 +58,7 @@ export function createSaidItems(tools: ToolAssembler): SaidItems {
 export function restartItems(items: SaidItems): void {
   for (const known of [items.calls, items.keys, items.said, items.reasoning]) known.clear()
   items.lastReasoning = undefined
-  items.refusal = ''
+  items.text = items.refusal = ''
   items.tools.drop()
 }
 
@@ -74,8 +82,10 @@ export type SaidDelta = {
 export function sayDelta(items: SaidItems, { kind, key, part, delta }: SaidDelta, emit: PartSink): void {
   if (delta === '') return
   items.said.add(`${kind}:${key}`).add(kind)
-  if (kind === 'text') emit({ type: 'text', delta })
-  else if (kind === 'refusal') items.refusal += delta
+  if (kind === 'text') {
+    items.text += delta
+    emit({ type: 'text', delta })
+  } else if (kind === 'refusal') items.refusal += delta
   else {
     const isNext = items.lastReasoning !== undefined && items.lastReasoning !== `${key}/${part}`
     items.lastReasoning = `${key}/${part}`
@@ -88,8 +98,9 @@ export function beginItem(items: SaidItems, key: string, item: JsonObject | unde
   const isCustom = item?.type === 'custom_tool_call'
   if (item?.type !== 'function_call' && !isCustom) return undefined
   if (items.calls.has(key)) return undefined
-  items.calls.set(key, { index: items.nextIndex++, freeForm: isCustom, sawText: false })
-  return addToCall(items, key, { id: asText(item.call_id), name: asText(item.name), text: '' })
+  const id = asText(item.call_id)
+  items.calls.set(key, { id, index: items.nextIndex++, freeForm: isCustom, sawText: false })
+  return addToCall(items, key, { id, name: asText(item.name), text: '' })
 }
 
 /** A fragment of the arguments of a call that has begun. */
@@ -118,49 +129,90 @@ export function finishItem(
     case 'custom_tool_call': {
       const begun = beginItem(items, key, item)
       const text = argumentsOf(item.type === 'function_call' ? item.arguments : item.input)
-      return begun ?? (items.calls.get(key)?.sawText ? undefined : growCall(items, key, text))
+      return begun ?? fillCall(items, key, text)
     }
     default:
       return undefined
   }
 }
 
+/** All of a piece is there, where some servers had sent no delta of it. */
+export function sayWhole(items: SaidItems, whole: SaidDelta, emit: PartSink): void {
+  if (!items.said.has(`${whole.kind}:${whole.key}`)) sayDelta(items, whole, emit)
+}
+
+/** All the arguments of a call that has begun are there. */
+export function fillCall(items: SaidItems, key: string, text: string | undefined): Mapped {
+  return items.calls.get(key)?.sawText ? undefined : growCall(items, key, text)
+}
+
 /** The final response repeats all items; only what no event had said is taken from it. */
 export function finishOutput(items: SaidItems, output: unknown, emit: PartSink): Mapped {
-  const { said, calls, reasoning } = items
-  const hadText = said.has('text') || said.has('refusal')
-  const [hadReasoning, hadReasoningItems, hadCalls] = [
-    said.has('reasoning'),
-    reasoning.size > 0,
-    calls.size > 0,
-  ]
-  for (const [index, value] of asArray(output).entries()) {
-    const item = asObject(value)
-    const key = `#${index}`
-    const type = item?.type
-    if (type === 'reasoning') {
-      if (!hadReasoningItems && item) reasoning.set(key, item)
-      if (hadReasoning || hadReasoningItems) continue
+  const whole = asArray(output)
+    .map(asObject)
+    .filter((item) => item !== undefined)
+  if (items.reasoning.size === 0) {
+    const hadReasoning = items.said.has('reasoning')
+    for (const [index, item] of whole.entries()) {
+      if (item.type !== 'reasoning') continue
+      if (hadReasoning) items.reasoning.set(`#${index}`, item)
+      else finishItem(items, { key: `#${index}`, item }, emit)
     }
-    if (type === 'message' && hadText) continue
-    if ((type === 'function_call' || type === 'custom_tool_call') && hadCalls) continue
-    const mapped = finishItem(items, { key, item }, emit)
+  }
+  const messages = whole.filter(({ type }) => type === 'message').flatMap(partsOf)
+  sayRest(items, { kind: 'text', whole: messages.map(({ text }) => text).join('') }, emit)
+  sayRest(items, { kind: 'refusal', whole: messages.map(({ refusal }) => refusal).join('') }, emit)
+  return finishCalls(items, whole.filter(isCall), emit)
+}
+
+/** What `whole` has beyond what was said, if that is how it begins. */
+function sayRest(
+  items: SaidItems,
+  { kind, whole }: { readonly kind: 'text' | 'refusal'; readonly whole: string },
+  emit: PartSink,
+): void {
+  if (!whole.startsWith(items[kind])) return
+  sayDelta(items, { kind, key: 'rest', part: '', delta: whole.slice(items[kind].length) }, emit)
+}
+
+/** Calls are found by their ids; by their order where a server gives new ids at the end. */
+function finishCalls(items: SaidItems, whole: readonly JsonObject[], emit: PartSink): Mapped {
+  const left = [...items.calls]
+  const isNamed = left.every(([, { id }]) => whole.some((item) => asText(item.call_id) === id))
+  for (const [index, item] of whole.entries()) {
+    const at = isNamed ? left.findIndex(([, { id }]) => id === asText(item.call_id)) : 0
+    const [found] = at === -1 ? [] : left.splice(at, 1)
+    const mapped = finishItem(items, { key: found?.[0] ?? `rest${index}`, item }, emit)
     if (mapped !== undefined) return mapped
   }
   return undefined
+}
+
+function isCall({ type }: JsonObject): boolean {
+  return type === 'function_call' || type === 'custom_tool_call'
+}
+
+type SaidPart = { readonly text: string; readonly refusal: string }
+
+/** What a message says. Some servers send its content as one string. */
+function partsOf({ content }: JsonObject): readonly SaidPart[] {
+  if (typeof content === 'string') return [{ text: content, refusal: '' }]
+  return asArray(content).map((value) => {
+    const part = asObject(value)
+    return {
+      text: part?.type === 'output_text' ? (asText(part.text) ?? '') : '',
+      refusal: part?.type === 'refusal' ? (asText(part.refusal) ?? '') : '',
+    }
+  })
 }
 
 type WholeItem = { readonly item: JsonObject; readonly emit: PartSink }
 
 function sayMessage(items: SaidItems, key: string, { item, emit }: WholeItem): void {
   const isNew = { text: !items.said.has(`text:${key}`), refusal: !items.said.has(`refusal:${key}`) }
-  for (const value of asArray(item.content)) {
-    const part = asObject(value)
-    if (isNew.text && part?.type === 'output_text') {
-      sayDelta(items, { kind: 'text', key, part: '', delta: asText(part.text) ?? '' }, emit)
-    } else if (isNew.refusal && part?.type === 'refusal') {
-      sayDelta(items, { kind: 'refusal', key, part: '', delta: asText(part.refusal) ?? '' }, emit)
-    }
+  for (const { text, refusal } of partsOf(item)) {
+    if (isNew.text) sayDelta(items, { kind: 'text', key, part: '', delta: text }, emit)
+    if (isNew.refusal) sayDelta(items, { kind: 'refusal', key, part: '', delta: refusal }, emit)
   }
 }
 
