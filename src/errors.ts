@@ -119,6 +119,8 @@ export type AttemptSummary = {
   readonly requestId?: string
   /** Of the record with the evidence: `turnkeeper records show <id>`. Absent where none was kept. */
   readonly recordId?: string
+  /** Id of the credential that was sent. */
+  readonly credential?: string
   readonly durationMs: number
   /** Whether an event stream was asked for; absent where nothing was sent. */
   readonly streamed?: boolean

@@ -8,6 +8,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../config/version.ts'
+import { breakerCommand } from './commands/breaker.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { modelsCommand } from './commands/models.ts'
@@ -77,6 +78,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     recordsCommand,
     routesCommand,
     modelsCommand,
+    breakerCommand,
     configCommand,
   ]) {
     command(program, context)

@@ -14,7 +14,7 @@ export type Config = {
   readonly providers: Readonly<Record<string, ProviderConfig>>
   /** By alias. */
   readonly models: Readonly<Record<string, AliasConfig>>
-  readonly breakers: { readonly html: BreakerConfig; readonly stall: BreakerConfig }
+  readonly breakers: BreakersConfig
   readonly routing: RoutingConfig
   readonly queue: QueueConfig
   readonly recorder: RecorderConfig
@@ -55,8 +55,10 @@ export type ProviderConfig = {
   readonly baseUrl?: string
   /** For `llamacpp-cli` alone. */
   readonly command?: CommandConfig
-  /** None for a local server, else one. */
+  /** None for a local server. Ids are unique within the provider. */
   readonly credentials: readonly CredentialConfig[]
+  /** Requests that one process has under way at once; absent: no limit. */
+  readonly concurrency?: number
   readonly toolTurns: ToolTurnsConfig
   /** Whether a route that refuses a response format is asked again in plain words. */
   readonly jsonMode: { readonly fallback: boolean }
@@ -76,7 +78,18 @@ export type CommandConfig = {
   readonly modelsDir: string
 }
 
-export type CredentialConfig = { readonly id: string; readonly apiKey: Secret }
+/** A key, or a file with the tokens of an OAuth login. `weight` is its share of the traffic against its siblings. */
+export type CredentialConfig = { readonly id: string; readonly weight: number } & (
+  | { readonly apiKey: Secret }
+  | { readonly oauth: OAuthConfig }
+)
+
+export type OAuthConfig = {
+  /** Absolute path of a JSON file: access_token, refresh_token, expires_at. */
+  readonly tokenFile: string
+  readonly tokenUrl: string
+  readonly clientId: string
+}
 
 /** Whether turns with tools are streamed. */
 export type ToolTurnsConfig = {
@@ -113,13 +126,26 @@ export type LimitsConfig = {
 
 export type AliasConfig = {
   readonly alias: string
-  readonly strategy: 'first_available' | 'first_healthy'
+  readonly strategy: Strategy
   /** At least one, in configured order, without duplicates; each names a configured provider. */
-  readonly routes: readonly RouteConfig[]
+  readonly routes: readonly WeightedRoute[]
 }
+
+/** How an alias orders its routes. */
+export type Strategy = 'first_available' | 'first_healthy' | 'best_effort' | 'cheapest' | 'fastest'
 
 /** `name` is `provider/model`; the model may contain more slashes. */
 export type RouteConfig = { readonly name: string; readonly provider: string; readonly model: string }
+
+/** Neighbours with a weight share one place of the order and split its traffic by their weights. */
+export type WeightedRoute = RouteConfig & { readonly weight?: number }
+
+export type BreakersConfig = {
+  readonly html: BreakerConfig
+  readonly stall: BreakerConfig
+  readonly errors: ErrorsBreakerConfig
+  readonly auth: AuthBreakerConfig
+}
 
 export type BreakerConfig = {
   /** Failures within the window that are still borne: one more opens the breaker. */
@@ -132,12 +158,32 @@ export type BreakerConfig = {
   readonly minRatio: number
 }
 
+/** Any failure of the upstream's making, as a share of the attempts. */
+export type ErrorsBreakerConfig = {
+  /** Share of the attempts (0 to 1) at which the route opens. */
+  readonly ratio: number
+  /** Attempts within the window below which nothing is concluded. */
+  readonly min: number
+  readonly windowMs: number
+  readonly openMs: number
+  readonly maxMs: number
+  /** Share of the attempts at which the route is degraded. */
+  readonly warn: number
+}
+
+/** Refusals of a credential within the window that are still borne: one more opens it. */
+export type AuthBreakerConfig = { readonly over: number; readonly windowMs: number }
+
 export type RoutingConfig = {
   /** Second tries on the same route. */
   readonly retries: number
   /** Physical requests of one model call, all routes together. */
   readonly maxAttempts: number
   readonly backoff: { readonly baseMs: number; readonly maxMs: number }
+  /** Further attempts as a share of the successes; three are always free. */
+  readonly retryBudget: number
+  /** How long a credential rests after a 429: what the upstream asks for up to `maxMs`, or `defaultMs`. */
+  readonly cooldown: { readonly defaultMs: number; readonly maxMs: number }
 }
 
 export type QueueConfig = {

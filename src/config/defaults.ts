@@ -27,11 +27,20 @@ export const DEFAULTS = {
   },
   limits: { bodyBytes: 4 * MIB, eventBytes: MIB, toolArgumentBytes: 256 * KIB, toolSchemaBytes: 8 * KIB },
   strategy: 'first_healthy',
+  credentialWeight: 1,
   breakers: {
     html: { over: 3, windowMs: 10 * MINUTE, openMs: 15 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },
     stall: { over: 2, windowMs: 10 * MINUTE, openMs: 10 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },
+    errors: { ratio: 0.5, min: 20, windowMs: MINUTE, openMs: 30 * SECOND, maxMs: 15 * MINUTE, warn: 0.1 },
+    auth: { over: 2, windowMs: 10 * MINUTE },
   },
-  routing: { retries: 1, maxAttempts: 4, backoff: { baseMs: 500, maxMs: 30 * SECOND } },
+  routing: {
+    retries: 1,
+    maxAttempts: 4,
+    backoff: { baseMs: 500, maxMs: 30 * SECOND },
+    retryBudget: 0.1,
+    cooldown: { defaultMs: MINUTE, maxMs: 15 * MINUTE },
+  },
   queue: {
     name: 'turns',
     concurrency: 50,

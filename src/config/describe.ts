@@ -90,7 +90,7 @@ export function urlWithoutSecrets(text: string): string {
 /** Every secret value of a configuration, for the redaction of logs; never to be printed. */
 export function secretValues({ redis, providers, telemetry }: Config): readonly string[] {
   const keys = Object.values(providers).flatMap(({ credentials }) =>
-    credentials.map(({ apiKey }) => apiKey.reveal()),
+    credentials.flatMap((credential) => ('apiKey' in credential ? [credential.apiKey.reveal()] : [])),
   )
   return [...keys, ...[redis.url, telemetry.otlpEndpoint].flatMap(passwordsIn)]
 }

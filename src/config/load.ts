@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve as resolvePath } from 'node:path'
 import { TurnkeeperError } from '../errors.ts'
-import type { CommandConfig, Config } from './config.ts'
+import type { CommandConfig, Config, OAuthConfig } from './config.ts'
 import { DEFAULTS } from './defaults.ts'
 import { configError, type Path, pathText, problemsFromIssue } from './problems.ts'
 import { routeProblems } from './routes.ts'
@@ -69,11 +69,13 @@ function resolveConfig(
   return {
     ...rest,
     redis: { ...redis, ...(redisUrl && { url: redisUrl }), dataDir: resolvePath(baseDir, redis.dataDir) },
-    providers: mapValues(providers, ({ baseUrl, command, ...provider }, name) => ({
+    providers: mapValues(providers, ({ baseUrl, command, concurrency, credentials, ...provider }, name) => ({
       name,
       ...provider,
       ...(baseUrl !== undefined && { baseUrl }),
       ...(command !== undefined && { command: resolveCommand(command, baseDir) }),
+      ...(concurrency !== undefined && { concurrency }),
+      credentials: credentials.map((credential) => withAbsolutePath(credential, baseDir)),
     })),
     models: mapValues(models, (model, alias) => ({ alias, ...model })),
     recorder: { ...recorder, dir: resolvePath(baseDir, recorder.dir) },
@@ -89,6 +91,12 @@ function resolveCommand({ binary, args, modelsDir }: CommandConfig, baseDir: str
     args,
     modelsDir: resolvePath(baseDir, modelsDir),
   }
+}
+
+function withAbsolutePath<Credential extends object>(credential: Credential, baseDir: string): Credential {
+  if (!('oauth' in credential)) return credential
+  const oauth = credential.oauth as OAuthConfig // as the schema has it
+  return { ...credential, oauth: { ...oauth, tokenFile: resolvePath(baseDir, oauth.tokenFile) } }
 }
 
 /** Without a prototype: names that clients send are looked up here. */

@@ -14,9 +14,11 @@ export function routeProblems(raw: unknown): Problem[] {
     const routes = stringsOf(model, 'routes')
     return [
       ...aliasProblems(alias, providers),
+      ...weightProblems(alias, model),
       ...routes.flatMap((route, index) => {
         const path = `models.${alias}.routes[${index}]`
-        if (routes.indexOf(route) < index) return [{ path, text: `${route} stands in this list twice` }]
+        if (route !== '' && routes.indexOf(route) < index)
+          return [{ path, text: `${route} stands in this list twice` }]
         return danglingProblems(route, { path, providers, aliases: Object.keys(models) })
       }),
     ]
@@ -27,6 +29,18 @@ function aliasProblems(alias: string, providers: readonly string[]): Problem[] {
   const { provider } = routeFromName(alias)
   if (!alias.includes('/') || !providers.includes(provider)) return []
   return [{ path: `models.${alias}`, text: `the alias would hide a route of the provider ${provider}` }]
+}
+
+/** A weight beside a strategy that has an order of its own would be a key without effect. */
+function weightProblems(alias: string, model: unknown): Problem[] {
+  const { strategy } = entriesOf({ model }, 'model')
+  if (strategy !== 'cheapest' && strategy !== 'fastest') return []
+  return Object.entries(entriesOf(model, 'routes', { list: true }))
+    .filter(([, item]) => typeof item === 'object' && item !== null && 'weight' in item)
+    .map(([index]) => ({
+      path: `models.${alias}.routes[${index}].weight`,
+      text: `"${strategy}" has an order of its own: leave the weight out, or choose another strategy`,
+    }))
 }
 
 function danglingProblems(
@@ -44,12 +58,23 @@ function danglingProblems(
   return [{ path, text: `no provider is named "${provider}"${hint}` }]
 }
 
-function entriesOf(value: unknown, key: string): Readonly<Record<string, unknown>> {
+function entriesOf(
+  value: unknown,
+  key: string,
+  { list = false }: { list?: boolean } = {},
+): Readonly<Record<string, unknown>> {
   const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
-  return typeof found === 'object' && found !== null && !Array.isArray(found) ? { ...found } : {}
+  return typeof found === 'object' && found !== null && Array.isArray(found) === list ? { ...found } : {}
 }
 
 function stringsOf(value: unknown, key: string): readonly string[] {
   const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
-  return Array.isArray(found) ? found.filter((item) => typeof item === 'string') : []
+  return Array.isArray(found) ? found.map(nameOf) : []
+}
+
+/** The route of an item of the list, written alone or as `{ route, weight }`; '' where there is none. */
+function nameOf(item: unknown): string {
+  if (typeof item === 'string') return item
+  const route: unknown = typeof item === 'object' && item !== null ? Reflect.get(item, 'route') : undefined
+  return typeof route === 'string' ? route : ''
 }

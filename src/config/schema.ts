@@ -4,8 +4,9 @@
  */
 
 import * as z from 'zod'
-import type { BreakerConfig, RouteConfig } from './config.ts'
+import type { RouteConfig, WeightedRoute } from './config.ts'
 import { DEFAULTS } from './defaults.ts'
+import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
 import { providerSchema } from './fields/provider.ts'
 import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
@@ -47,29 +48,28 @@ const route = z
   .regex(/^[^/\s]+\/\S+$/, { error: ROUTE })
   .transform(routeFromName)
 
-const alias = section({
-  strategy: oneOf('first_available', 'first_healthy').default(DEFAULTS.strategy),
-  routes: z
-    .array(route, { error: 'a list of routes written provider/model' })
-    .min(1, { error: 'at least one route written provider/model' }),
+const routeWithWeight = section({ route, weight: whole(1, 1000).optional() }).transform(
+  ({ route: named, weight }) => ({ ...named, ...(weight !== undefined && { weight }) }),
+)
+
+/** Text, or a mapping: a union would tell only that neither fits. */
+const weightedRoute = z.unknown().transform((value, context): WeightedRoute => {
+  const isMapping = typeof value === 'object' && value !== null
+  const result = isMapping ? routeWithWeight.safeParse(value) : route.safeParse(value)
+  if (result.success) return result.data
+  // zod types an issue by the value that it had; here only what it says is passed on.
+  for (const issue of result.error.issues) context.issues.push({ ...issue, input: value } as never)
+  return z.NEVER
 })
 
-const breaker = (defaults: BreakerConfig) =>
-  section({
-    over: whole(0).default(defaults.over),
-    window: duration.default(defaults.windowMs),
-    open: duration.default(defaults.openMs),
-    max: duration.default(defaults.maxMs),
-    minRatio: share.default(defaults.minRatio),
-  })
-    .transform(({ over, window, open, max, minRatio }) => ({
-      over,
-      windowMs: window,
-      openMs: open,
-      maxMs: max,
-      minRatio,
-    }))
-    .refine(({ openMs, maxMs }) => openMs <= maxMs, { error: '"max" not to be shorter than "open"' })
+const alias = section({
+  strategy: oneOf('first_available', 'first_healthy', 'best_effort', 'cheapest', 'fastest').default(
+    DEFAULTS.strategy,
+  ),
+  routes: z
+    .array(weightedRoute, { error: 'a list of routes written provider/model' })
+    .min(1, { error: 'at least one route written provider/model' }),
+})
 
 const routing = section({
   retries: whole(0, 10).default(DEFAULTS.routing.retries),
@@ -80,6 +80,15 @@ const routing = section({
   })
     .transform(({ base, max }) => ({ baseMs: base, maxMs: max }))
     .refine(({ baseMs, maxMs }) => baseMs <= maxMs, { error: '"max" not to be shorter than "base"' }),
+  retryBudget: share.default(DEFAULTS.routing.retryBudget),
+  cooldown: section({
+    default: duration.default(DEFAULTS.routing.cooldown.defaultMs),
+    max: duration.default(DEFAULTS.routing.cooldown.maxMs),
+  })
+    .transform(({ default: defaultMs, max }) => ({ defaultMs, maxMs: max }))
+    .refine(({ defaultMs, maxMs }) => defaultMs <= maxMs, {
+      error: '"max" not to be shorter than "default"',
+    }),
 })
 
 const queue = section({
@@ -126,7 +135,7 @@ export const configSchema = section({
   metrics,
   providers: byName(providerSchema),
   models: byName(alias, ALIAS),
-  breakers: section({ html: breaker(DEFAULTS.breakers.html), stall: breaker(DEFAULTS.breakers.stall) }),
+  breakers: breakersSchema,
   routing,
   queue,
   recorder,

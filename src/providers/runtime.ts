@@ -20,6 +20,7 @@ import { createUpstream, type UpstreamOptions } from './create-upstream.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
 import { createImageFetcher, type ImageFetcher } from './images.ts'
 import type { ProviderModels } from './models/catalogue.ts'
+import type { Price } from './models/model-info.ts'
 import { openOffers, type RequestEstimate } from './models/offers.ts'
 import type { StreamPolicy } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
@@ -27,19 +28,32 @@ import type { RecordReader } from './recorder/record-store.ts'
 import { createRecorder } from './recorder/recorder.ts'
 import { createAttemptEngine } from './routing/attempt-engine.ts'
 import { type Health, openHealth } from './routing/breaker/health.ts'
-import type { RouteHealth } from './routing/breaker/mirror.ts'
+import type { OnChange, RouteHealth } from './routing/breaker/mirror.ts'
 import { createProbe } from './routing/breaker/probe.ts'
-import { policyFromConfig } from './routing/breaker/rules.ts'
-import type { Transition } from './routing/breaker/states.ts'
+import { credentialPolicyFromConfig, policyFromConfig } from './routing/breaker/rules.ts'
+import type { HealthState, Transition } from './routing/breaker/states.ts'
+import type { Force } from './routing/breaker/store.ts'
+import { credentialSubject } from './routing/breaker/subjects.ts'
+import { createPlaces } from './routing/choice/places.ts'
+import type { CredentialStatus, Credentials } from './routing/credentials/credentials.ts'
+import { createListProbe } from './routing/credentials/list-probe.ts'
+import { openCredentials } from './routing/credentials/open-credentials.ts'
 import type { AttemptEngine } from './routing/engine-types.ts'
+import { createHealthScores } from './routing/measures/health-score.ts'
+import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
-import { createRouter } from './routing/router.ts'
+import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
 /** A configured route and how it stands. */
-export type RouteStatus = RouteConfig & RouteHealth & { readonly aliases: readonly string[] }
+export type RouteStatus = RouteConfig &
+  RouteHealth & {
+    readonly aliases: readonly string[]
+    /** 0 to 1. */
+    readonly healthScore: number
+  }
 
 export type ProviderRuntime = {
   /** The engine itself, with its decisions: for the agent loop. */
@@ -56,6 +70,18 @@ export type ProviderRuntime = {
   models(options?: { readonly refresh?: boolean }): Promise<readonly ProviderModels[]>
   /** Tokens of a request's prompt and what it may cost on the first route of its alias; nothing is sent. */
   estimate(request: ModelRequest): Promise<RequestEstimate>
+  /** Every credential of the enabled providers, as this process sees it now. */
+  credentials(): readonly CredentialStatus[]
+  /** Which routes of `model` would be tried now and why; undefined for a name that leads nowhere. */
+  explain(model: string, options?: ChooseOptions): Explanation | undefined
+  /** In how many milliseconds a queued call of `model` may find a route; undefined if it finds one now, or never. */
+  waitFor(model: string): number | undefined
+  /** Resolves when the breakers have heard of every failure so far, after a second at the latest. */
+  settled(): Promise<void>
+  /** Keeps a route open or closed for a time, or resets it, in the whole fleet. Rejects when Redis cannot be reached. */
+  force(route: string, force: Force): Promise<HealthState>
+  /** Calls `listener` when this process sees a breaker change; returns its removal. */
+  onHealthChange(listener: OnChange): () => void
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
   /** The evidence of failed attempts, of the whole fleet. */
@@ -100,17 +126,31 @@ export async function openProviderRuntime(
     redactor,
     labelsOf: (route) => labelsOf(table, route),
   })
-  const offers = await openOffers(config, { ...options, table, clientOf: network.clientOf })
   const { upstreamOf = network.upstreamOf } = options
   zeroMetrics(telemetry, table)
-  const health = await openHealth({
+  const subjects = Object.values(config.providers)
+    .filter(({ enabled }) => enabled)
+    .flatMap(({ name, credentials }) => credentials.map((one) => credentialSubject(name, one)))
+  const health: Health = await openHealth({
     redis: redis.command,
     subscriber: redis.subscriber,
     prefix: config.redis.prefix,
     routes: table.routes.map(({ name }) => name),
     policy: policyFromConfig(config.breakers),
+    ...(subjects.length > 0 && {
+      credentials: {
+        subjects,
+        policy: credentialPolicyFromConfig(config.breakers),
+        probe: createListProbe({
+          providerOf: (subject) => config.providers[subject.split('#', 1)[0] ?? ''],
+          clientOf: network.clientOf,
+          tokenOf: (subject) => credentials.tokenOf(subject),
+        }),
+      },
+    }),
     probe: createProbe({
       upstreamOf,
+      tokenOf: (route) => probeToken(credentials, route),
       telemetry,
       onReport(report) {
         recordAttempt(telemetry, labelsOf(table, report.route), report)
@@ -120,8 +160,33 @@ export async function openProviderRuntime(
     telemetry,
     ...(tickMs !== undefined && { tickMs }),
   })
-  const removeGauges = registerGauges(telemetry, table, health)
-  const router = createRouter({ table, health })
+  const credentials: Credentials = openCredentials(config, {
+    redis: redis.command,
+    health,
+    clientOf: network.clientOf,
+  })
+  const offers = await openOffers(config, {
+    ...options,
+    table,
+    clientOf: network.clientOf,
+    keyOf: credentials.bestToken,
+  })
+  const now = (): number => performance.now()
+  const scores = createHealthScores(now)
+  const speeds = createSpeeds(now)
+  const places = createPlaces(
+    Object.fromEntries(Object.values(config.providers).map(({ name, concurrency }) => [name, concurrency])),
+  )
+  const scoreOf = (route: string): number => scores.scoreOf(route, health.view(route).state)
+  const removeGauges = registerGauges(telemetry, table, { health, credentials, scoreOf })
+  const router = createRouter({
+    table,
+    health,
+    credentials,
+    places,
+    slownessOf: ({ name }) => speeds.costOf(name),
+    priceOf: (route) => blendedPrice(offers.knowledge.priceOf(route)),
+  })
   const { run } = createAttemptEngine({
     router,
     table,
@@ -131,6 +196,7 @@ export async function openProviderRuntime(
     telemetry,
     config: config.routing,
     record: recorder.record,
+    ...{ credentials, places, speeds, scores },
   })
   const runModel = async (request: ModelRequest, emit: PartSink, runOptions?: RunOptions): Promise<void> => {
     await run(request, emit, runOptions)
@@ -146,13 +212,22 @@ export async function openProviderRuntime(
     run,
     stream: (request, runOptions) => streamOf(runModel, request, runOptions),
     complete: (request, runOptions) => completeOf(runModel, request.model ?? '', request, runOptions),
-    routes: () => routeStatuses(table, health),
     capabilities: (name) => {
       const route = table.find(name)?.routes[0]
       return route && offers.knowledge.capabilitiesOf(route)
     },
     models: offers.models,
     estimate: (request) => offers.estimate(request),
+    routes: () => routeStatuses(table, { health, scoreOf }),
+    credentials: () => credentials.statuses(),
+    explain: (model, chooseOptions) => router.explain(model, chooseOptions),
+    waitFor(model) {
+      const choice = router.choose(model, { whenAllOpen: 'wait' })
+      return choice.kind === 'none' ? choice.nextProbeInMs : undefined
+    },
+    settled: () => health.settled(),
+    force: (route, force) => health.force(route, force),
+    onHealthChange: (listener) => health.onChange(listener),
     history: (route) => health.history(route),
     records: { list: recorder.list, get: recorder.get },
     close,
@@ -247,8 +322,7 @@ function routeUpstream(
   { name: route, model }: RouteConfig,
   shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'evidence'>,
 ): Upstream {
-  const { protocol, dialect, baseUrl, command, credentials, timeouts, limits, parameters } = provider
-  const apiKey = credentials[0]?.apiKey.reveal()
+  const { protocol, dialect, baseUrl, command, timeouts, limits, parameters } = provider
   return createUpstream({
     ...{ protocol, dialect, model, route, provider: provider.name, timeouts, limits },
     ...(baseUrl !== undefined && { baseUrl }),
@@ -257,7 +331,6 @@ function routeUpstream(
     // createUpstream holds them against the vendor's table.
     parameters: parameters.defaults as ModelParameters,
     unknownParameters: parameters.unknown,
-    ...(apiKey !== undefined && { apiKey }),
   })
 }
 
@@ -267,12 +340,26 @@ function policyOf({ providers }: Config, { provider, model }: RouteConfig): Stre
   return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
-function routeStatuses(table: RouteTable, health: Health): RouteStatus[] {
+function routeStatuses(
+  table: RouteTable,
+  { health, scoreOf }: { health: Health; scoreOf: (route: string) => number },
+): RouteStatus[] {
   return table.routes.map((route) => ({
     ...route,
     ...health.view(route.name),
+    healthScore: scoreOf(route.name),
     aliases: table.aliasesOf(route.name),
   }))
+}
+
+/** One number for the strategy `cheapest`: agents read about three times what they write. */
+function blendedPrice(price: Price | undefined): number | undefined {
+  return price && (3 * price.inputUsd + price.outputUsd) / 4
+}
+
+/** A probe of a route goes with whatever credential is the best now. */
+async function probeToken(credentials: Credentials, route: string): Promise<string | undefined> {
+  return credentials.bestToken(route.slice(0, route.indexOf('/')))
 }
 
 function labelsOf(table: RouteTable, name: string) {

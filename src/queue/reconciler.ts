@@ -77,7 +77,7 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
     } else if (standing.state !== 'queued') {
       busy.add(sessionOfTurn(turnId))
       if (await wakeHeld(pass, turnId, standing)) woken++
-    } else if (standing.dueInMs <= 0) {
+    } else if (standing.dueInMs <= 0 && standing.holdLeftMs <= 0) {
       ready.push(turnId)
     }
   }

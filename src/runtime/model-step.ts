@@ -78,18 +78,36 @@ async function callModel(
     else if (part.type === 'reasoning') relay.push({ type: 'reasoning.delta', stepId, delta: part.delta })
     else if (part.type === 'error') failure = part.error
   }
+  const left = leftMs(context)
   const {
     attempts,
     decisions = [],
     costUsd = null,
+    waiting,
   } = await context.callModel(request, emit, {
     signal: context.signal,
+    ...(left !== undefined && { deadlineMs: left }),
     onRestart: (reason) => relay.push({ type: 'step.restarted', stepId, reason }),
     onReroute: (from, to, reason) => relay.push({ type: 'route.changed', from, to, reason }),
   })
   if (context.signal.aborted) return interruptionOf(context)
+  if (waiting) {
+    const until = Math.round(redisNow(context) + waiting.forMs)
+    return { kind: 'no_route', model: request.model ?? '', ...waiting, until }
+  }
   if (failure) return { kind: 'failed', error: failure }
   return { answer: collector.answer(), attempts, decisions, costUsd, durationMs: performance.now() - started }
+}
+
+/** Redis's clock, as far as this process can tell: that of the claim and what has passed since. */
+function redisNow({ claim: { now, claimedAt } }: TurnContext): number {
+  return now + (performance.now() - claimedAt)
+}
+
+/** What is left of the turn's time, in milliseconds. */
+function leftMs(context: TurnContext): number | undefined {
+  const { deadlineAt } = context.claim.turn
+  return deadlineAt === undefined ? undefined : Math.max(0, deadlineAt - redisNow(context))
 }
 
 /** Why the turn's signal was aborted, as the loop's own words. */

@@ -12,6 +12,8 @@ export type CallModel = (
   emit: PartSink,
   options: {
     readonly signal: AbortSignal
+    /** Time that the turn has left. */
+    readonly deadlineMs?: number
     /** The answer begins anew on another attempt, after parts have been handed on. */
     readonly onRestart: (reason: string) => void
     readonly onReroute: (from: string, to: string, reason: string) => void
@@ -21,6 +23,8 @@ export type CallModel = (
   readonly decisions?: readonly StepDecision[]
   /** US dollars of all attempts; null where none is known. */
   readonly costUsd?: number | null
+  /** No route can serve the call now: worth another look in so many milliseconds, or when a route comes back. */
+  readonly waiting?: { readonly forMs: number; readonly reason: string }
 }>
 
 /** Everything that a running turn needs, made once by the worker. */
@@ -44,6 +48,15 @@ export type Interruption =
   | { readonly kind: 'handed_back' }
   | { readonly kind: 'failed'; readonly error: TurnkeeperError }
   | { readonly kind: 'cancelled'; readonly reason: string; readonly step?: TurnStep }
+  /** No route can serve: the turn waits for one, for so long at most. */
+  | {
+      readonly kind: 'no_route'
+      readonly model: string
+      readonly forMs: number
+      /** Epoch milliseconds, on Redis's clock. */
+      readonly until: number
+      readonly reason: string
+    }
   | Waiting
 
 /** A step that waits for a person: to approve it, or to say what became of it. */

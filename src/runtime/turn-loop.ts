@@ -15,7 +15,12 @@ import { addAnswer, addToolResult, openTranscript, resultOf, type Transcript } f
 import type { Interruption, TurnContext, Waiting } from './turn-context.ts'
 
 /** How a turn left the loop; after `fenced` there is nothing to write. */
-export type LoopEnding = TurnEnding | { readonly state: 'fenced' }
+export type LoopEnding =
+  | (TurnEnding & {
+      /** What the turn waits for, of one that is handed back since no route can serve it. */
+      readonly waitsFor?: { readonly model: string; readonly reason: string }
+    })
+  | { readonly state: 'fenced' }
 
 /** Runs a claimed turn as far as this worker can. Rejects only when Redis is gone. */
 export async function runTurn(context: TurnContext): Promise<LoopEnding> {
@@ -52,7 +57,15 @@ function completed(turn: TurnRecord, transcript: Transcript): LoopEnding {
 }
 
 /** Of several interruptions of one round the first of these decides. */
-const WEIGHT = ['fenced', 'cancelled', 'failed', 'handed_back', 'needs_review', 'waiting_approval'] as const
+const WEIGHT = [
+  'fenced',
+  'cancelled',
+  'failed',
+  'handed_back',
+  'no_route',
+  'needs_review',
+  'waiting_approval',
+] as const
 
 /** What the interruptions of a round make of a turn. */
 export function endingOf(why: readonly Interruption[], turn: TurnRecord, transcript: Transcript): LoopEnding {
@@ -63,6 +76,11 @@ export function endingOf(why: readonly Interruption[], turn: TurnRecord, transcr
     case undefined:
     case 'handed_back':
       return { state: 'queued', events: [] }
+    case 'no_route': {
+      const { model, forMs, reason, until } = first
+      const events = [{ type: 'turn.waiting' as const, until, reason }]
+      return { state: 'queued', events, holdMs: forMs, waitsFor: { model, reason } }
+    }
     case 'fenced':
       return { state: 'fenced' }
     case 'failed':

@@ -24,6 +24,8 @@ export type WakeHandlerOptions = {
   readonly worker: string
   readonly queue: string
   readonly leaseMs: number
+  /** Told of each turn that waits for a route. */
+  readonly onWaiting?: (turnId: string, model: string, forMs: number) => void
   /** The turns that run here, for whoever wants one cancelled. */
   readonly leases: Map<string, Lease>
   /** Whether a worker has died: its turn is taken over before its lease has run out. */
@@ -129,6 +131,12 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     if (ending.holdMs !== undefined) {
       await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })
     }
+    if (ending.waitsFor !== undefined) {
+      const { model, reason } = ending.waitsFor
+      // Without a budget for retries a route would be there at once, and nothing would be gained.
+      if (reason !== 'retry_budget') options.onWaiting?.(claim.turn.id, model, ending.holdMs ?? 0)
+      return { kind: 'nothing' }
+    }
     return finished.following
   } finally {
     options.leases.delete(claim.turn.id)
@@ -215,6 +223,7 @@ function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
     telemetry.count('turns_total', { agent: turn.agent, outcome })
     telemetry.record('turn_duration_seconds', { agent: turn.agent, outcome }, durationMs / 1000)
   }
+  const waitsFor = 'waitsFor' in ending ? ending.waitsFor : undefined
   telemetry.log.info(
     {
       turn_id: turn.id,
@@ -223,7 +232,8 @@ function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
       steps: result?.steps.length ?? 0,
       duration_ms: Math.round(durationMs),
       ...(result?.error && { code: result.error.code }),
+      ...waitsFor,
     },
-    MESSAGES[ending.state] ?? 'turn ended',
+    waitsFor ? 'turn waits for a route' : (MESSAGES[ending.state] ?? 'turn ended'),
   )
 }

@@ -14,6 +14,7 @@ import { secretValues } from '../config/describe.ts'
 import { loadConfig } from '../config/load.ts'
 import { packageVersion } from '../config/version.ts'
 import { TurnkeeperError } from '../errors.ts'
+import type { RunOutcome } from '../providers/routing/engine-types.ts'
 import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
@@ -31,8 +32,18 @@ import { largeTools } from './large-tools.ts'
 import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
+
+<<<<<<< HEAD
+
 import { createWakeHandler, type WakeHandler } from './wake-handler.ts'
 import { announceMetrics, type Vitals } from './worker-metrics.ts'
+
+=======
+
+import { createWaitingTurns } from './waiting-turns.ts'
+import { createWakeHandler } from './wake-handler.ts'
+
+>>>>>>> 4bc55a1 (Route by credentials, strategies, budgets and deadlines, and let queued turns wait)
 
 export type WorkerOptions = {
   /** Path of a YAML file, or the configuration itself; default `turnkeeper.config.yaml`. */
@@ -181,6 +192,11 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     log: telemetry.log,
     isGone: heartbeat.isGone,
   })
+  const waiting = createWaitingTurns({
+    canServe: (model) => models.waitFor(model) === undefined,
+    wake: (turnId) => backend.wakeQueue.wake(turnId),
+  })
+  const stopListening = models.onHealthChange(waiting.onChange)
   const handle = createWakeHandler({
     backend: seams.journal ? { ...backend, journal: seams.journal(backend.journal) } : backend,
     agents,
@@ -189,6 +205,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     worker: id,
     queue: queue.name,
     leaseMs: queue.lockMs,
+    onWaiting: waiting.add,
     leases,
     isGone: heartbeat.isGone,
     leaving: leaving.signal,
@@ -231,6 +248,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   let left: Promise<void> | undefined
   const leave = async (): Promise<void> => {
     leaving.abort()
+    stopListening()
     await heartbeat.close()
     const grace = setTimeout(() => stopped.abort(), GRACE_MS)
     await consumer.close(GRACE_MS + CLOSING_MS)
@@ -273,17 +291,71 @@ function listenForCancels(
   })
 }
 
+<<<<<<< HEAD
 /** The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point. */
+=======
+function announceMetrics(
+  telemetry: RunningTelemetry,
+  {
+    agents,
+    active,
+    concurrency,
+    queue,
+  }: { agents: ReadonlyMap<string, Agent>; active: Set<string>; concurrency: number; queue: string },
+): void {
+  for (const agent of agents.keys()) {
+    for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
+  }
+  telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
+  telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
+}
+
+/** However soon a probe is due, a turn is not looked at again before this. */
+const SHORTEST_WAIT_MS = 500
+
+/**
+ * The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point, and
+ * waits where a direct call would try a route that is open.
+ */
+>>>>>>> 4bc55a1 (Route by credentials, strategies, budgets and deadlines, and let queued turns wait)
 function callThrough(models: ProviderRuntime): CallModel {
-  return (request, emit, { signal, onRestart, onReroute }) =>
-    models.run(request, emit, {
+  return async (request, emit, { signal, deadlineMs, onRestart, onReroute }) => {
+    const outcome = await models.run(request, emit, {
       signal,
+      ...(deadlineMs !== undefined && { deadlineMs }),
       afterCommit: 'restart',
+      whenAllOpen: 'wait',
       onDecision(decision) {
         if (decision.type === 'restart') onRestart(decision.reason)
         if (decision.from !== decision.to) onReroute(decision.from, decision.to, decision.reason)
       },
     })
+    const { attempts, decisions, costUsd } = outcome
+    const waiting = await waitOf(models, request.model ?? '', { outcome, deadlineMs })
+    return { attempts, decisions, costUsd, ...(waiting && { waiting }) }
+  }
+}
+
+/** How long a turn waits whose call found no route, or none any more; within its deadline (D10). */
+async function waitOf(
+  models: ProviderRuntime,
+  model: string,
+  {
+    outcome: { error },
+    deadlineMs = Number.POSITIVE_INFINITY,
+  }: { outcome: RunOutcome; deadlineMs?: number | undefined },
+): Promise<{ readonly forMs: number; readonly reason: string } | undefined> {
+  if (error === undefined || !isUpstreams(error)) return undefined
+  await models.settled() // the failure that ended this call may be the one that opens its route
+  const budgetMs = error.reason === 'retry_budget' ? error.retryAfterMs : undefined
+  const waitMs = models.waitFor(model) ?? budgetMs
+  if (waitMs === undefined) return undefined
+  return { forMs: Math.min(Math.max(waitMs, SHORTEST_WAIT_MS), deadlineMs), reason: error.reason }
+}
+
+/** Whether another time may be better: not for a request that is wrong, and not for one that was given up. */
+function isUpstreams({ category }: TurnkeeperError): boolean {
+  return category !== 'bad_request' && category !== 'turn'
 }
 
 /** BullMQ's worker on a connection of its own, closed with it. */

@@ -70,6 +70,11 @@ export const COUNTERS = {
     unit: '{transition}',
     labels: ['route', 'from', 'to', 'reason'],
   },
+  credential_health_transitions_total: {
+    description: 'Changes of the breaker of a credential (`provider#id`) seen by this process.',
+    unit: '{transition}',
+    labels: ['credential', 'from', 'to', 'reason'],
+  },
   turns_total: {
     description: 'Turns that reached a terminal state on this worker.',
     unit: '{turn}',
@@ -137,6 +142,23 @@ export const GAUGES = {
     description: 'Since when the route is open or half-open; 0 while it is usable.',
     unit: 's',
     labels: ['route'],
+  },
+  route_health_score: {
+    description:
+      'Health of a route from 0 to 1: its breaker state times what this process has seen of it lately.',
+    unit: '1',
+    labels: ['route'],
+  },
+  credential_health_state: {
+    description: 'Breaker state of a credential, one-hot.',
+    unit: '{state}',
+    labels: ['provider', 'credential', 'state'],
+  },
+  provider_quota_pressure: {
+    description:
+      'Share of 429s among the recent answers to a credential, 0 to 1, as this process has seen them.',
+    unit: '1',
+    labels: ['provider', 'credential'],
   },
   route_info: {
     description: '1 for each route of each alias.',

@@ -152,8 +152,50 @@ agents: ./agents.ts
       telemetry: { otlpEndpoint: 'http://127.0.0.1:4318', sampling: 0.5, logLevel: 'debug' },
       agents: join(dir, 'agents.ts'),
     })
-    expect(config.providers.or?.credentials[0]?.apiKey.reveal()).toBe('sk-real')
+    const [credential] = config.providers.or?.credentials ?? []
+    expect(credential && 'apiKey' in credential && credential.apiKey.reveal()).toBe('sk-real')
     expect(JSON.stringify(config)).not.toContain('sk-real')
+  })
+
+  test('credentials, weights, limits and rules of routing come as they are written', async () => {
+    const oauth = { tokenFile: 'tokens.json', tokenUrl: 'https://login.example/token', clientId: 'cli' }
+    const config = await loadConfig(
+      {
+        providers: {
+          p: {
+            ...provider,
+            concurrency: 5,
+            credentials: [
+              { id: 'a', apiKey: 'k', weight: 3 },
+              { id: 'b', oauth },
+            ],
+          },
+        },
+        models: { coder: { strategy: 'best_effort', routes: ['p/a', { route: 'p/b', weight: 2 }] } },
+        breakers: {
+          errors: { ratio: 0.4, min: 9, window: '1m', open: '2s', max: '3s', warn: 0.2 },
+          auth: { over: 5, window: '2m' },
+        },
+        routing: { retryBudget: 0.5, cooldown: { default: '5s', max: '7s' } },
+      },
+      { env: {}, cwd: dir },
+    )
+    expect(config.providers.p).toMatchObject({
+      concurrency: 5,
+      credentials: [
+        { id: 'a', weight: 3 },
+        { id: 'b', weight: 1, oauth: { ...oauth, tokenFile: join(dir, 'tokens.json') } },
+      ],
+    })
+    expect(config.models.coder).toMatchObject({
+      strategy: 'best_effort',
+      routes: [{ name: 'p/a' }, { name: 'p/b', weight: 2 }],
+    })
+    expect(config.breakers).toMatchObject({
+      errors: { ratio: 0.4, min: 9, windowMs: 60_000, openMs: 2000, maxMs: 3000, warn: 0.2 },
+      auth: { over: 5, windowMs: 120_000 },
+    })
+    expect(config.routing).toMatchObject({ retryBudget: 0.5, cooldown: { defaultMs: 5000, maxMs: 7000 } })
   })
 
   test('names that every object inherits are not found among providers and aliases', async () => {
@@ -257,15 +299,42 @@ describe('what is refused', () => {
       'without user, password',
     ],
     [
-      'two credentials',
+      'two credentials of one name',
       withProvider({
         credentials: [
-          { id: 'a', apiKey: 'x' },
-          { id: 'b', apiKey: 'y' },
+          { id: 'a', apiKey: 'hunter22' },
+          { id: 'a', apiKey: 'hunter22b' },
         ],
       }),
-      'credentials: expected one credential at most',
+      'credentials: expected credentials with different ids',
     ],
+    [
+      'a credential of two kinds',
+      withProvider({
+        credentials: [
+          { id: 'a', apiKey: 'hunter22', oauth: { tokenFile: 't', tokenUrl: 'http://a', clientId: 'c' } },
+        ],
+      }),
+      'credentials[0]: expected either "apiKey" or "oauth"',
+    ],
+    ['no place at all', withProvider({ concurrency: 0 }), 'concurrency: expected a whole number from 1'],
+    [
+      'a weight of nothing',
+      withRoutes({ route: 'p/a', weight: 0 }),
+      'routes[0].weight: expected a whole number from 1 to 1000',
+    ],
+    ['an unknown key of a route', withRoutes({ route: 'p/a', wait: 1 }), 'routes[0].wait: unknown key'],
+    [
+      'a weight beside a strategy with an order of its own',
+      {
+        providers: { p: provider },
+        models: { coder: { strategy: 'fastest', routes: [{ route: 'p/a', weight: 2 }] } },
+      },
+      'models.coder.routes[0].weight: "fastest" has an order of its own',
+    ],
+    ['a route twice, once with a weight', withRoutes('p/a', { route: 'p/a', weight: 2 }), 'twice'],
+    ['a warning over the ratio', { breakers: { errors: { warn: 0.6 } } }, '"warn" not to be over "ratio"'],
+    ['a cooldown upside down', { routing: { cooldown: { default: '1h' } } }, '"max" not to be shorter'],
     ['an empty key', withProvider({ credentials: [{ id: 'a', apiKey: '' }] }), 'a key that is not empty'],
     [
       'a key with a line break',

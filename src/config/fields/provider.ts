@@ -3,18 +3,36 @@ import { DEFAULTS } from '../defaults.ts'
 import { Secret } from '../secret.ts'
 import { checkReach, commandSchema } from './command.ts'
 import { byName, section } from './mappings.ts'
-import { duration, flag, httpUrl, name, oneOf, whole } from './scalars.ts'
+import { duration, flag, httpUrl, name, oneOf, text, whole } from './scalars.ts'
 
 /** Printable ASCII without spaces: anything else would break the header that carries the key. */
 const API_KEY = /^[\x21-\x7e]+$/
 
+const apiKey = z
+  .string({ error: 'a key' })
+  .regex(API_KEY, { error: 'a key that is not empty and has no spaces or line breaks' })
+  .transform((value) => new Secret(value))
+
+const oauth = section({
+  tokenFile: text('a path'),
+  tokenUrl: httpUrl,
+  clientId: text('the id under which this program is known to the vendor'),
+})
+
 const credential = section({
   id: name,
-  apiKey: z
-    .string({ error: 'a key' })
-    .regex(API_KEY, { error: 'a key that is not empty and has no spaces or line breaks' })
-    .transform((value) => new Secret(value)),
+  apiKey: apiKey.optional(),
+  oauth: oauth.optional(),
+  weight: whole(1, 1000).default(DEFAULTS.credentialWeight),
+}).transform(({ id, weight, ...given }, context) => {
+  if (given.apiKey !== undefined && given.oauth === undefined) return { id, weight, apiKey: given.apiKey }
+  if (given.oauth !== undefined && given.apiKey === undefined) return { id, weight, oauth: given.oauth }
+  context.addIssue({ code: 'custom', message: 'either "apiKey" or "oauth"' })
+  return z.NEVER
 })
+
+const ids = (list: readonly { readonly id: string }[]): ReadonlySet<string> =>
+  new Set(list.map(({ id }) => id))
 
 const timeouts = section({
   connect: duration.default(DEFAULTS.timeouts.connectMs),
@@ -89,9 +107,10 @@ export const providerSchema = section({
   command: commandSchema.optional(),
   credentials: z
     .array(credential, { error: 'a list of { id, apiKey }' })
-    .max(1, { error: 'one credential at most: changing between several does not exist yet' })
+    .refine((list) => ids(list).size === list.length, { error: 'credentials with different ids' })
     .nullish()
     .transform((list) => list ?? []),
+  concurrency: whole(1).optional(),
   toolTurns,
   jsonMode,
   parameters,

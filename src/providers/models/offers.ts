@@ -39,6 +39,8 @@ export type Offers = {
 export type OffersOptions = {
   readonly table: RouteTable
   readonly clientOf: (provider: ProviderConfig) => HttpClient
+  /** The key or token to ask a provider with; undefined where it needs none. Default: its first key. */
+  readonly keyOf?: (provider: string) => Promise<string | undefined>
   /** Without it, lists are kept in memory alone. */
   readonly redis?: { readonly command: RedisConnection }
   readonly telemetry?: Telemetry
@@ -50,6 +52,7 @@ const LOOK_AGAIN_MS = 600_000
 
 /** Reads the lists that the fleet has; with `fetchLists` keeps them fresh until closed. */
 export async function openOffers(config: Config, options: OffersOptions): Promise<Offers> {
+  const { keyOf = firstKeyOf(config) } = options
   const { table, clientOf, redis, telemetry = noTelemetry, fetchLists = false } = options
   const { providers } = config
   const catalogue = createModelCatalogue({
@@ -57,7 +60,8 @@ export async function openOffers(config: Config, options: OffersOptions): Promis
     routes: table.routes,
     ...(redis && { redis: redis.command }),
     prefix: config.redis.prefix,
-    fetchList: (provider) => fetchProviderList(provider, clientOf(provider)),
+    fetchList: async (provider) =>
+      fetchProviderList(provider, { http: clientOf(provider), apiKey: await keyOf(provider.name) }),
   })
   await catalogue.load()
   const keepFresh = async (): Promise<void> => {
@@ -89,11 +93,20 @@ export async function openOffers(config: Config, options: OffersOptions): Promis
   }
 }
 
-async function fetchProviderList(provider: ProviderConfig, http: HttpClient): Promise<readonly ModelInfo[]> {
-  const { name, protocol, dialect, baseUrl, credentials } = provider
+function firstKeyOf({ providers }: Config): (provider: string) => Promise<string | undefined> {
+  return async (provider) => {
+    const keys = providers[provider]?.credentials.flatMap((one) => ('apiKey' in one ? [one.apiKey] : []))
+    return keys?.[0]?.reveal()
+  }
+}
+
+async function fetchProviderList(
+  provider: ProviderConfig,
+  { http, apiKey }: { http: HttpClient; apiKey: string | undefined },
+): Promise<readonly ModelInfo[]> {
+  const { name, protocol, dialect, baseUrl } = provider
   const list = MODEL_LISTS[protocol]
   if (list === null || protocol === 'llamacpp-cli' || baseUrl === undefined) return []
-  const apiKey = credentials[0]?.apiKey.reveal()
   const { headers: own, authHeaders } = PROTOCOLS[protocol]
   const headers = { ...own, ...(apiKey !== undefined && authHeaders(apiKey, DIALECTS[dialect])) }
   return fetchModelList({ provider: name, baseUrl, headers, list, http })

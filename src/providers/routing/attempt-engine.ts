@@ -13,6 +13,8 @@
  * A4. Every physical request stands in `attempts`, in order; the error that is reported is that of the first cause,
  *     unless a later one broke an answer that had begun.
  * A5. No decision waits for Redis: routes and health are read from memory, results are told in the background.
+ * A6. No attempt begins after the call's deadline, or with less time left than its route needs to its first content.
+ * A7. Retries and moves are paid from the budget of the alias; another credential of the same route is not.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,10 +30,13 @@ import type { Recorder } from '../recorder/recorder.ts'
 import type { Answer, ModelRequest, PartSink } from '../types.ts'
 import { type AttemptReport, reportToSummary, type Upstream } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
-import { verdictOn } from './breaker/rules.ts'
+import { isRefusal, verdictOn } from './breaker/rules.ts'
 import { type AttemptAbout, type CallSpan, observeAttempt, observeCall } from './call-telemetry.ts'
 import { createCommitGate } from './commit-gate.ts'
+import { budgetError, deadlineError, noPlaceError, noRouteError } from './engine/errors.ts'
+import { type Means, type MeansWorld, takeMeans } from './engine/means.ts'
 import type { AttemptEngine, Decision, EngineOptions, RunOutcome } from './engine-types.ts'
+import { createRetryBudget, type RetryBudget } from './measures/retry-budget.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
 import { preflight } from './preflight.ts'
@@ -45,7 +50,7 @@ export type HealthSink = {
   rerouted(route: string, generation: number): void
 }
 
-export type AttemptEngineDependencies = {
+export type AttemptEngineDependencies = Omit<MeansWorld, 'health'> & {
   readonly router: Router
   readonly table: RouteTable
   readonly health: HealthSink
@@ -80,8 +85,10 @@ const USUAL_POLICY: StreamPolicy = { toolTurns: true, jsonFallback: true }
 
 /** The one engine for streams and whole answers, queued and direct calls. */
 export function createAttemptEngine(dependencies: AttemptEngineDependencies): AttemptEngine {
+  const { clock = () => performance.now(), config } = dependencies
   const world: World = {
-    clock: () => performance.now(),
+    clock,
+    budget: createRetryBudget({ share: config.retryBudget, now: clock }),
     random: Math.random,
     sleep: sleepUntilAborted,
     record: () => undefined,
@@ -90,13 +97,16 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
   }
   return {
     run: (request, emit, options = {}) => {
-      const call: Call = { world, request, emit, options, ...emptyLog() }
+      const { deadlineMs } = options
+      const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : world.clock() + deadlineMs
+      const call: Call = { world, request, emit, options, deadlineAt, ...emptyLog() }
       return observeCall(world, request, (span) => runChecked(call, span))
     },
   }
 }
 
-type World = Required<AttemptEngineDependencies>
+type World = Required<Omit<AttemptEngineDependencies, keyof MeansWorld>> &
+  Pick<AttemptEngineDependencies, keyof MeansWorld> & { readonly budget: RetryBudget }
 
 /** One logical call under way. */
 type Call = {
@@ -105,20 +115,28 @@ type Call = {
   request: ModelRequest
   readonly emit: PartSink
   readonly options: EngineOptions
+  /** By the engine's clock. */
+  readonly deadlineAt: number
   readonly attempts: AttemptSummary[]
   readonly decisions: Decision[]
   /** What attempts have taught of their routes. */
   readonly lessons: Map<string, Set<Lesson>>
+  /** Credentials that have failed this call, by provider. */
+  readonly failedCredentials: Map<string, Set<string>>
   /** Routes that cannot serve the request. */
   unfit: ReadonlyMap<string, TurnkeeperError>
   firstError: TurnkeeperError | undefined
   last: AttemptReport | undefined
 }
 
-const emptyLog = (): Pick<Call, 'attempts' | 'decisions' | 'lessons' | 'unfit' | 'firstError' | 'last'> => ({
+const emptyLog = (): Pick<
+  Call,
+  'attempts' | 'decisions' | 'lessons' | 'failedCredentials' | 'unfit' | 'firstError' | 'last'
+> => ({
   attempts: [],
   decisions: [],
   lessons: new Map(),
+  failedCredentials: new Map(),
   unfit: new Map(),
   firstError: undefined,
   last: undefined,
@@ -129,6 +147,10 @@ type Attempted = {
   readonly isCommitted: boolean
   /** What this attempt has taught: the next one on its route is asked otherwise. */
   readonly lesson: Lesson | undefined
+  /** Id of the credential that was sent, if any. */
+  readonly credential: string | undefined
+  /** Its token was refused, and there is a new one. */
+  readonly isRenewed: boolean
 }
 
 /** Runs the call if there is nothing to say against it before anything is sent. */
@@ -163,28 +185,74 @@ async function resolveModel(call: Call): Promise<void> {
 async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
   const { options } = call
   const choice = choose(call)
-  if (choice.kind === 'none') return fail(call, noRouteError(call, choice))
+  if (choice.kind === 'none') return fail(call, noneError(call, choice))
   let candidate = choice.candidates[0]
   for (;;) {
-    const attempted = await makeAttempt(call, candidate, span)
+    const means = await takeCallMeans(call, candidate)
+    if (options.signal?.aborted) return cancel(call)
+    if (means === undefined) {
+      const { maxMs } = call.world.config.backoff
+      return fail(call, call.firstError ?? noPlaceError(candidate.route.provider, maxMs))
+    }
+    const attempted = await makeAttempt(call, candidate, { means, span })
     const { error } = attempted.report
-    if (error === undefined) return outcomeOf(call, 'ok')
+    if (error === undefined) {
+      call.world.budget.succeeded(span.alias)
+      return outcomeOf(call, 'ok')
+    }
+    if (isLate(call)) return fail(call, call.firstError ?? deadlineError(call.attempts))
     call.firstError ??= error
     if (error.reason === 'cancelled' || options.signal?.aborted) return cancel(call)
     if (attempted.isCommitted && options.afterCommit !== 'restart') return fail(call, error)
-    const next = await decide(call, candidate, attempted)
+    const next = await decide(call, candidate, { ...attempted, alias: span.alias })
     if (options.signal?.aborted) return cancel(call)
-    if (next.type === 'stop') return fail(call, call.firstError)
+    if (next.type === 'stop') {
+      const { firstError, request } = call
+      return fail(call, next.isBudgetSpent ? budgetError(request.model, firstError) : firstError)
+    }
+    if (next.type !== 'rotate') call.world.budget.spent(span.alias)
     candidate = follow(call, candidate, { next, attempted })
   }
 }
 
-function choose({ world, request, options, unfit }: Call): Choice {
-  return world.router.choose(request.model ?? '', { ...options, unfit })
+/** A call that has routes, but no time for them, has a deadline for its cause. */
+function noneError({ world, request, options, attempts }: Call, choice: Extract<Choice, { kind: 'none' }>) {
+  const { model = '' } = request
+  const isTime = choice.reason === 'no_route' && world.router.choose(model, options).kind === 'routes'
+  return isTime ? deadlineError(attempts) : noRouteError(model, choice)
 }
 
-async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Promise<Attempted> {
-  const { world, options } = call
+function choose({ world, request, options, unfit, deadlineAt }: Call): Choice {
+  const leftMs = deadlineAt - world.clock()
+  const exclude = (route: RouteConfig): string | undefined => {
+    const needsMs = world.speeds?.typicalMs(route.name) ?? 0
+    if (leftMs > needsMs) return options.exclude?.(route)
+    return `it needs about ${Math.round(needsMs)} ms, and ${Math.max(0, Math.round(leftMs))} ms are left`
+  }
+  const timed = deadlineAt === Number.POSITIVE_INFINITY ? {} : { exclude }
+  return world.router.choose(request.model ?? '', { ...options, unfit, ...timed })
+}
+
+/** A place with the provider and a credential; the wait for a place ends with the call, or after the longest backoff. */
+function takeCallMeans(call: Call, { route }: Candidate): Promise<Means | undefined> {
+  const { world, options, failedCredentials } = call
+  const isFull = world.places?.isFull(route.provider) ?? false
+  const waitMs = Math.min(world.config.backoff.maxMs, call.deadlineAt - world.clock())
+  const signals = [...(options.signal ? [options.signal] : []), ...(isFull ? [timeout(waitMs)] : [])]
+  return takeMeans(world, route, {
+    signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+    except: failedCredentials.get(route.provider),
+  })
+}
+
+type AttemptWith = { readonly means: Means; readonly span: CallSpan }
+
+async function makeAttempt(
+  call: Call,
+  candidate: Candidate,
+  { means, span }: AttemptWith,
+): Promise<Attempted> {
+  const { world } = call
   const { route } = candidate
   const { name } = route
   const gate = createCommitGate({ emit: call.emit, onCommit: span.onContent })
@@ -196,23 +264,51 @@ async function makeAttempt(call: Call, candidate: Candidate, span: CallSpan): Pr
     ...{ policy: transport.reasons, price: world.knowledge.priceOf?.(route) },
   }
   const attempt = async (): Promise<AttemptReport> => {
-    const made = await attemptSafely(world.upstreamOf(name), name, (upstream) =>
-      upstream.attempt(transport.request, gate.push, {
-        ...(options.signal && { signal: options.signal }),
+    const made = await attemptSafely(world.upstreamOf(name), name, async (upstream) => {
+      const apiKey = await means.token()
+      const signal = attemptSignal(call)
+      return upstream.attempt(transport.request, gate.push, {
+        ...(signal && { signal }),
+        ...(apiKey !== undefined && { apiKey }),
         ...(!transport.stream && { stream: false }),
-      }),
-    )
+      })
+    })
     return recorded(call, made, about)
   }
   const report = await observeAttempt(world, about, attempt)
   gate.settle(report.outcome === 'ok')
   span.onAttempt(route, gate.facts(), report)
   call.last = report
-  call.attempts.push(summaryOf(report, about))
+  const { credential } = means
+  call.attempts.push({ ...summaryOf(report, about), ...(credential !== undefined && { credential }) })
   const lesson = lessonOf(report, transport, policy)
   if (lesson) call.lessons.set(name, new Set([...(call.lessons.get(name) ?? []), lesson]))
-  if (report.outcome !== 'cancelled') world.health.report(name, generation, report.error?.reason)
-  return { report, isCommitted: gate.isCommitted(), lesson }
+  const isRenewed = (await means.settle(report, generation)) === 'renewed'
+  const category = report.error?.category
+  if ((category === 'rate_limit' || category === 'auth') && credential !== undefined && !isRenewed) {
+    const { provider } = candidate.route
+    const failed = call.failedCredentials.get(provider) ?? new Set()
+    call.failedCredentials.set(provider, failed.add(credential))
+  }
+  return { report, isCommitted: gate.isCommitted(), lesson, credential, isRenewed }
+}
+
+/** Ends with the caller's signal, and with the deadline of the call. */
+function attemptSignal({ world, options, deadlineAt }: Call): AbortSignal | undefined {
+  if (deadlineAt === Number.POSITIVE_INFINITY) return options.signal
+  const late = timeout(deadlineAt - world.clock())
+  return options.signal ? AbortSignal.any([options.signal, late]) : late
+}
+
+/** What setTimeout can hold; more would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+function timeout(ms: number): AbortSignal {
+  return AbortSignal.timeout(Math.round(Math.min(LONGEST_TIMER_MS, Math.max(0, ms))))
+}
+
+function isLate({ world, deadlineAt }: Call): boolean {
+  return world.clock() >= deadlineAt
 }
 
 function transportFor({ request, lessons }: Call, route: string, policy: StreamPolicy): Transport {
@@ -233,7 +329,7 @@ function summaryOf(
 
 /** Whether a decision led to an attempt. */
 function isMove({ type }: Decision): boolean {
-  return type === 'retry' || type === 'reroute' || type === 'restart'
+  return type === 'retry' || type === 'rotate' || type === 'reroute' || type === 'restart'
 }
 
 /** The report with the id of its record; the evidence is the recorder's from here on. */
@@ -269,9 +365,9 @@ async function attemptSafely(
 async function decide(
   call: Call,
   candidate: Candidate,
-  { report, isCommitted, lesson }: Attempted,
+  { report, isCommitted, lesson, credential, isRenewed, alias }: Attempted & { readonly alias: string },
 ): Promise<NextAttempt> {
-  const { world, options, attempts } = call
+  const { world, options, attempts, decisions, deadlineAt } = call
   const { error } = report
   if (error === undefined) return { type: 'stop' }
   // The route is well, it only wants to be asked otherwise: at once, besides the retries.
@@ -279,17 +375,27 @@ async function decide(
     return { type: 'retry', delayMs: 0 }
   }
   const now = (): NextAttempt => {
-    const failed = { ...candidate, health: world.health.view(candidate.route.name) }
-    const { config, random } = world
+    const { name, provider } = candidate.route
+    const failed = { ...candidate, health: world.health.view(name) }
+    const { config, random, budget } = world
+    const rotations = decisions.filter(({ type, from }) => type === 'rotate' && from === name).length
+    const canRotate = isRenewed || (credential !== undefined && hasOtherCredential(call, provider))
     return nextAttempt(
-      { error, isCommitted, candidate: failed, attempts },
-      { config, random, choice: choose(call), windowOf: (route) => windowOf(world, route) },
+      { error, isCommitted, candidate: failed, attempts, rotations, canRotate },
+      {
+        ...{ config, random, choice: choose(call), windowOf: (route) => windowOf(world, route) },
+        ...{ isBudgetSpent: budget.isSpent(alias), leftMs: deadlineAt - world.clock() },
+      },
     )
   }
   const next = now()
   if (next.type !== 'retry') return next
   await world.sleep(next.delayMs, options.signal)
   return now()
+}
+
+function hasOtherCredential({ world, failedCredentials }: Call, provider: string): boolean {
+  return world.credentials?.standing(provider, failedCredentials.get(provider)).kind === 'usable'
 }
 
 function follow(
@@ -307,8 +413,9 @@ function follow(
   if (attempted.isCommitted) options.onRestart?.(move)
   call.decisions.push(decision)
   options.onDecision?.(decision)
-  countDecision(call, from, { to, type: next.type, report: attempted.report })
-  if (next.type === 'reroute' && verdictOn(reason) === 'failed') {
+  if (next.type !== 'rotate') countDecision(call, from, { to, type: next.type, report: attempted.report })
+  const isAboutCredential = attempted.credential !== undefined && isRefusal(reason)
+  if (next.type === 'reroute' && verdictOn(reason) === 'failed' && !isAboutCredential) {
     world.health.rerouted(move.from, world.health.view(move.from).generation)
   }
   return to
@@ -378,18 +485,6 @@ function outcomeOf(call: Call, outcome: RunOutcome['outcome'], error?: Turnkeepe
     ...(error && { error }),
     ...(nextProbeInMs !== undefined && { nextProbeInMs }),
   }
-}
-
-function noRouteError({ request }: Call, choice: Extract<Choice, { kind: 'none' }>): TurnkeeperError {
-  const name = JSON.stringify((request.model ?? '').slice(0, 100))
-  if (choice.reason === 'no_route') {
-    const problem = `${name} is neither an alias nor a provider/model of an enabled provider`
-    return new TurnkeeperError('no_route', `${problem}: add it under "models", or ask for one that is there`)
-  }
-  const { nextProbeInMs: retryAfterMs = 0 } = choice
-  const seconds = Math.ceil(retryAfterMs / 1000)
-  const problem = `no route of ${name} is usable: the next probe is sent in ${seconds} s`
-  return new TurnkeeperError('breaker_open', problem, { retryAfterMs })
 }
 
 async function sleepUntilAborted(ms: number, signal: AbortSignal | undefined): Promise<boolean> {

@@ -6,12 +6,12 @@ import type { ModelRequest, PartSink, Usage } from '../types.ts'
 import type { ChooseOptions } from './router.ts'
 
 /**
- * What led to each attempt after the first. A restart is a retry (`from` is `to`) or a reroute after the commit point:
- * what has been emitted is to be discarded. Before the first attempt, with `from` as `to`: `pass_over` of a route that
- * cannot serve the request, `images_as_text` where none sees.
+ * What led to each attempt after the first. `rotate`: the same route with another credential. A restart is a retry
+ * (`from` is `to`) or a reroute after the commit point: what has been emitted is to be discarded. Before the first
+ * attempt, with `from` as `to`: `pass_over` of a route that cannot serve the request, `images_as_text` where none sees.
  */
 export type Decision = {
-  readonly type: 'retry' | 'reroute' | 'restart' | 'pass_over' | 'images_as_text'
+  readonly type: 'retry' | 'rotate' | 'reroute' | 'restart' | 'pass_over' | 'images_as_text'
   readonly from: string
   readonly to: string
   /** Reason of the failure that caused it. */
@@ -22,6 +22,8 @@ export type Decision = {
 
 export type EngineOptions = ChooseOptions & {
   readonly signal?: AbortSignal
+  /** Time that is left for the whole call; no attempt begins that would need more. Default: none. */
+  readonly deadlineMs?: number
   /**
    * A failure after the commit point ends the call (`fail`, default), or makes the next attempt give the answer anew
    * from its `start` part (`restart`).
@@ -45,7 +47,7 @@ export type RunOutcome = {
   readonly costUsd: number | null
   /** Set unless `outcome` is `ok`. */
   readonly error?: TurnkeeperError
-  /** No route of the alias is usable now; the earliest probe is so many milliseconds away. */
+  /** No route of the alias is usable now: worth another look in so many milliseconds. */
   readonly nextProbeInMs?: number
 }
 

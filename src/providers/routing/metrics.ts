@@ -4,6 +4,7 @@ import { MISSING_REASONS } from '../recorder/recorder.ts'
 import type { AttemptPhase, AttemptReport, ContentKind } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
 import { isUsable, MOVES, STATES } from './breaker/states.ts'
+import type { CredentialStatus } from './credentials/credentials.ts'
 import { FAILURES, OUTCOMES, reportToOutcome } from './outcome.ts'
 import type { RouteLabels, RouteTable } from './route-table.ts'
 
@@ -53,11 +54,18 @@ export function zeroMetrics(telemetry: Telemetry, { routes, aliases }: RouteTabl
   telemetry.count('redis_unavailable_seconds_total', {}, 0)
 }
 
-/** Registers the gauges of all routes, read from memory at each scrape; returns their removal. */
+/** What the gauges read. */
+export type GaugeSources = {
+  readonly health: { view(route: string): RouteHealth }
+  readonly credentials: { statuses(): readonly CredentialStatus[] }
+  readonly scoreOf: (route: string) => number
+}
+
+/** Registers the gauges of all routes and credentials, read from memory at each scrape; returns their removal. */
 export function registerGauges(
   telemetry: Telemetry,
   table: RouteTable,
-  health: { view(route: string): RouteHealth },
+  { health, credentials, scoreOf }: GaugeSources,
 ): () => void {
   const names = table.routes.map(({ name }) => name)
   const removals = [
@@ -72,6 +80,21 @@ export function registerGauges(
         const { state, openedAt = 0 } = health.view(route)
         return [{ route }, isUsable(state) ? 0 : openedAt / 1000] as const
       }),
+    ),
+    telemetry.gauge('route_health_score', () => names.map((route) => [{ route }, scoreOf(route)] as const)),
+    telemetry.gauge('credential_health_state', () =>
+      credentials
+        .statuses()
+        .flatMap(({ provider, id: credential, state: current }) =>
+          STATES.map((state) => [{ provider, credential, state }, state === current ? 1 : 0] as const),
+        ),
+    ),
+    telemetry.gauge('provider_quota_pressure', () =>
+      credentials
+        .statuses()
+        .map(
+          ({ provider, id: credential, quotaPressure }) => [{ provider, credential }, quotaPressure] as const,
+        ),
     ),
     telemetry.gauge('route_info', () =>
       table.aliases.flatMap(({ alias, routes }) =>

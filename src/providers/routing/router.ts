@@ -1,12 +1,14 @@
 /** From the name that a client asks for to the routes that may serve it, best first. Decides from memory alone. */
 
-import type { AliasConfig, RouteConfig } from '../../config/config.ts'
+import type { AliasConfig, Strategy, WeightedRoute } from '../../config/config.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
-import { isUsable, rankOf } from './breaker/states.ts'
+import { type HealthState, isUsable } from './breaker/states.ts'
+import { type CallKnowledge, type Judged, type JudgeWorld, judge } from './choice/judge.ts'
+import { drawByWeight, ORDERED_BY, type OrderWorld, order } from './choice/order.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** A route that may be tried, with its health at the moment of the choice. */
-export type Candidate = { readonly route: RouteConfig; readonly health: RouteHealth }
+export type Candidate = { readonly route: WeightedRoute; readonly health: RouteHealth }
 
 export type Choice =
   | {
@@ -21,65 +23,139 @@ export type Choice =
       readonly kind: 'none'
       /** `no_route`: nothing has that name. `breaker_open`: no route of it is usable now. */
       readonly reason: 'no_route' | 'breaker_open'
-      /** Until the earliest probe may be sent; absent for `no_route`. */
+      /** Until the earliest probe may be sent, or a credential has rested; absent for `no_route`. */
       readonly nextProbeInMs?: number
     }
 
-export type ChooseOptions = {
+export type ChooseOptions = CallKnowledge & {
   /** With every route open: `try` the one that will be probed first (default), or `wait`: none. */
   readonly whenAllOpen?: 'try' | 'wait'
   /** Routes that cannot serve the request; they are passed over. */
   readonly unfit?: ReadonlyMap<string, unknown>
 }
 
+/** A choice with its reasons: every route of the alias, those to be tried first and in their order. */
+export type Explanation = {
+  readonly model: string
+  readonly strategy: Strategy
+  readonly candidates: readonly {
+    readonly route: string
+    readonly state: HealthState
+    /** It would be tried first. */
+    readonly chosen: boolean
+    /** In words. */
+    readonly reason: string
+  }[]
+}
+
 export type Router = {
   choose(model: string, options?: ChooseOptions): Choice
+  /** What `choose` would do now, and why; undefined for a name that leads nowhere. */
+  explain(model: string, options?: ChooseOptions): Explanation | undefined
 }
 
-export type RouterOptions = {
-  readonly table: RouteTable
-  /** `Health`, or whatever else knows. */
-  readonly health: { view(route: string): RouteHealth }
-}
+/** `health` is `Health`, or whatever else knows. */
+export type RouterOptions = JudgeWorld &
+  OrderWorld & {
+    readonly table: RouteTable
+    /** 0 to 1; for the draw by weights. Default `Math.random`. */
+    readonly random?: () => number
+  }
 
 /** A router over `table`. */
-export function createRouter({ table, health }: RouterOptions): Router {
+export function createRouter(options: RouterOptions): Router {
+  const { table } = options
   return {
-    choose(model, { whenAllOpen = 'try', unfit } = {}) {
+    choose(model, call = {}) {
       const alias = table.find(model)
       if (alias === undefined) return { kind: 'none', reason: 'no_route' }
-      const all = alias.routes
-        .filter(({ name }) => !unfit?.has(name))
-        .map((route) => ({ route, health: health.view(route.name) }))
-      const [first, ...others] = order(all, alias.strategy)
-      if (first !== undefined) {
-        return { kind: 'routes', alias: alias.alias, candidates: [first, ...others], isLastResort: false }
-      }
-      const best = soonestProbed(all)
-      if (best === undefined) return { kind: 'none', reason: 'no_route' }
-      if (whenAllOpen === 'try') {
-        return { kind: 'routes', alias: alias.alias, candidates: [best], isLastResort: true }
-      }
-      return { kind: 'none', reason: 'breaker_open', nextProbeInMs: best.health.nextProbeInMs ?? 0 }
+      return surveyToChoice(alias, survey(alias, call, options))
+    },
+    explain(model, call = {}) {
+      const alias = table.find(model)
+      return alias && surveyToExplanation(alias, model, survey(alias, call, options))
     },
   }
 }
 
-function order(all: readonly Candidate[], strategy: AliasConfig['strategy']): readonly Candidate[] {
-  switch (strategy) {
-    case 'first_available':
-      return all
-    case 'first_healthy':
-      return all.filter(({ health }) => isUsable(health.state)).sort(byHealth)
+/** All routes of an alias, judged and in order, and those of them that may be tried. */
+type Survey = {
+  readonly judged: readonly Judged[]
+  readonly tried: readonly Judged[]
+  readonly isLastResort: boolean
+}
+
+function survey(alias: AliasConfig, call: ChooseOptions, options: RouterOptions): Survey {
+  const { strategy } = alias
+  const { whenAllOpen = 'try' } = call
+  const routes = drawByWeight(alias.routes, options.random ?? Math.random)
+  const judged = order(
+    routes.map((route) => judge(route, { strategy, call }, options)),
+    strategy,
+    options,
+  )
+  const ready = judged.filter(({ fit }) => fit === 'ready')
+  const mustWait = whenAllOpen === 'wait' && !ready.some(({ health }) => isUsable(health.state))
+  if (ready.length > 0 && !mustWait) return { judged, tried: ready, isLastResort: false }
+  if (mustWait) return { judged, tried: [], isLastResort: false }
+  const resort = judged.filter(({ fit }) => fit === 'last_resort').toSorted((a, b) => a.waitMs - b.waitMs)
+  return { judged, tried: resort.slice(0, 1), isLastResort: true }
+}
+
+function surveyToChoice({ alias }: AliasConfig, { judged, tried, isLastResort }: Survey): Choice {
+  const [first, ...others] = tried.map(({ route, health }) => ({ route, health }))
+  if (first !== undefined) return { kind: 'routes', alias, candidates: [first, ...others], isLastResort }
+  const possible = judged.filter(({ fit, health }) => fit !== 'never' || health.forced === 'open')
+  if (possible.length === 0) return { kind: 'none', reason: 'no_route' }
+  return {
+    kind: 'none',
+    reason: 'breaker_open',
+    nextProbeInMs: Math.min(...possible.map(({ waitMs }) => waitMs)),
   }
 }
 
-/** Equal ones stay in configured order: the sort is stable. */
-function byHealth(a: Candidate, b: Candidate): number {
-  return rankOf(a.health.state) - rankOf(b.health.state)
+function surveyToExplanation(
+  { strategy }: AliasConfig,
+  model: string,
+  { judged, tried, isLastResort }: Survey,
+): Explanation {
+  const rest = judged.filter((one) => !tried.includes(one))
+  return {
+    model,
+    strategy,
+    candidates: [
+      ...tried.map((one, i) => ({
+        route: one.route.name,
+        state: one.health.state,
+        chosen: i === 0,
+        reason: triedReason(one, { place: i, before: tried[i - 1], strategy, isLastResort }),
+      })),
+      ...rest.map((one) => ({
+        route: one.route.name,
+        state: one.health.state,
+        chosen: false,
+        reason: one.fit === 'ready' ? `${one.why}: a queued call waits for the probe` : one.why,
+      })),
+    ],
+  }
 }
 
-function soonestProbed(all: readonly Candidate[]): Candidate | undefined {
-  const wait = ({ health }: Candidate): number => health.nextProbeInMs ?? 0
-  return all.toSorted((a, b) => wait(a) - wait(b))[0]
+type Place = {
+  readonly place: number
+  readonly before: Judged | undefined
+  readonly strategy: Strategy
+  readonly isLastResort: boolean
+}
+
+function triedReason(
+  { why, health, route }: Judged,
+  { place, before, strategy, isLastResort }: Place,
+): string {
+  if (isLastResort) return `last resort, since no route is usable: ${why}`
+  const by = ORDERED_BY[strategy]
+  const share = route.weight === undefined ? '' : `, weight ${route.weight}`
+  if (before === undefined) return `${why}; first by ${by}${share}`
+  const isWorse = strategy !== 'first_available' && health.state !== before.health.state
+  const after = isWorse ? `after ${before.health.state} ones` : `number ${place + 1} by ${by}`
+  return `${why}; ${after}${share}`
 }

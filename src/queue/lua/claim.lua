@@ -44,6 +44,7 @@ local epoch = redis.call('HINCRBY', turn_key, 'epoch', 1)
 redis.call('HINCRBY', turn_key, 'idleClaims', 1)
 redis.call('HSET', turn_key, 'state', 'running', 'worker', worker, 'wakeup', wakeup,
   'leaseUntil', string.format('%.0f', now + lease))
+redis.call('HDEL', turn_key, 'holdUntil')
 redis.call('HSETNX', turn_key, 'startedAt', string.format('%.0f', now))
 emit(events_key, channel, cjson.encode({ { type = 'turn.started', worker = worker, epoch = epoch } }))
 return { 'claimed', tostring(epoch), redis.call('HGETALL', turn_key), redis.call('HGETALL', steps_key),

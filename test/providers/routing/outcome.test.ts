@@ -65,6 +65,8 @@ test('every failure to answer in the protocol counts for the html rule, and a st
   expect(rules.map(({ name, over, ratio }) => [name, over, ratio])).toEqual([
     ['html', 3, 0.01],
     ['stall', 2, 0.01],
+    ['errors', 0, 0.5],
+    ['auth', 2, 0],
   ])
   expect(rules[0]?.reasons).toEqual(['html_payload', 'binary_payload', 'non_json', 'empty_body', 'sse_parse'])
 })

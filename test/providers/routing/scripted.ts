@@ -1,6 +1,6 @@
 /** Scripted stand-ins for what lies around the attempt engine. */
 
-import type { RoutingConfig } from '../../../src/config/config.ts'
+import type { RoutingConfig, Strategy } from '../../../src/config/config.ts'
 import { type Reason, TurnkeeperError } from '../../../src/errors.ts'
 import { createCollector } from '../../../src/providers/collect.ts'
 import type { RouteHealth } from '../../../src/providers/routing/breaker/mirror.ts'
@@ -88,13 +88,13 @@ export type FakeHealth = {
   view(route: string): RouteHealth
   report(route: string, generation: number, failure?: Reason): void
   rerouted(route: string, generation: number): void
-  set(route: string, state: HealthState, nextProbeInMs?: number): void
+  set(route: string, state: HealthState, nextProbeInMs?: number, more?: Partial<RouteHealth>): void
   readonly told: string[]
 }
 
 /** Health as a test sets it, which remembers what it is told. */
 export function fakeHealth(): FakeHealth {
-  const states = new Map<string, Pick<RouteHealth, 'state' | 'nextProbeInMs'>>()
+  const states = new Map<string, Pick<RouteHealth, 'state' | 'nextProbeInMs'> & Partial<RouteHealth>>()
   const told: string[] = []
   return {
     told,
@@ -107,19 +107,29 @@ export function fakeHealth(): FakeHealth {
     }),
     report: (route, _generation, failure) => void told.push(`${route} ${failure ?? 'ok'}`),
     rerouted: (route) => void told.push(`${route} rerouted`),
-    set: (route, state, nextProbeInMs) => void states.set(route, { state, nextProbeInMs }),
+    set: (route, state, nextProbeInMs, more) => void states.set(route, { state, nextProbeInMs, ...more }),
   }
 }
 
-export const ROUTING: RoutingConfig = { retries: 1, maxAttempts: 4, backoff: { baseMs: 100, maxMs: 1000 } }
+export const ROUTING: RoutingConfig = {
+  retries: 1,
+  maxAttempts: 4,
+  backoff: { baseMs: 100, maxMs: 1000 },
+  retryBudget: 0.1,
+  cooldown: { defaultMs: 60_000, maxMs: 900_000 },
+}
 
 /** A table with the alias `coder` over the routes, all of provider `p`. */
 export function tableOf(
   routes: readonly string[],
-  strategy: 'first_healthy' | 'first_available' = 'first_healthy',
+  strategy: Strategy = 'first_healthy',
+  weights: Readonly<Record<string, number>> = {},
 ): RouteTable {
   const provider = { name: 'p', enabled: true }
-  const named = routes.map((name) => ({ name, provider: 'p', model: name.slice(2) }))
+  const named = routes.map((name) => {
+    const [weight] = name in weights ? [weights[name]] : []
+    return { name, provider: 'p', model: name.slice(2), ...(weight !== undefined && { weight }) }
+  })
   return createRouteTable({
     providers: { p: provider, off: { ...provider, name: 'off', enabled: false } },
     models: { coder: { alias: 'coder', strategy, routes: named } },

@@ -1,30 +1,40 @@
 /**
- * What this process believes of its routes, kept in step with Redis in the background.
+ * What this process believes of its routes and credentials, kept in step with Redis in the background.
  *
  * opening ──first read──▶ in step ◀──Redis away, Redis back──▶ last view ──close──▶ closed
  *
  * H1. `view`, `report` and `rerouted` are synchronous: a decision waits for no Redis and sends it no command.
- * H2. A failure is told to Redis at once; successes are told once a tick.
+ * H2. A failure is told to Redis at once; successes are told once a tick, those of a degraded route at once as well.
  * H3. A change anywhere is seen within a tick, and usually at once: the channel is a hint, the poll is the promise.
  * H4. While Redis is away the last view stands, and what it has not been told is kept for a minute.
  * H5. A report whose fate is unknown is not sent again: a failure counted twice could open a good route.
  * H6. A probe is sent by the holder of its lease alone, traffic or not.
+ * H7. A credential that is refused alone is at fault itself; two that are refused within the window, or one and the
+ *     model list, are an outage of the provider's routes, and speak for each other (D12).
  */
 
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Reason } from '../../../errors.ts'
 import type { RedisConnection } from '../../../redis/connection.ts'
 import { noTelemetry } from '../../../telemetry/none.ts'
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import { createLink, type Link } from './link.ts'
-import { createMirror, type Mirror, type RouteHealth } from './mirror.ts'
+import { createMirror, type Mirror, type OnChange, type RouteHealth } from './mirror.ts'
 import { createPending, emptyDelta, type Pending, type Result } from './pending.ts'
 import { type BreakerPolicy, verdictOn } from './rules.ts'
-import { isUsable, type Transition } from './states.ts'
-import { type BreakerStore, createBreakerStore, type Delta, type ProbeVerdict } from './store.ts'
+import { type HealthState, isUsable, type Transition } from './states.ts'
+import { type BreakerStore, createBreakerStore, type Delta, type Force, type ProbeVerdict } from './store.ts'
+import { isCredentialSubject } from './subjects.ts'
 
-/** Sends a probe and says how it went; aborted when its time is over or the process is leaving. */
-export type Probe = (route: string, signal: AbortSignal) => Promise<Exclude<ProbeVerdict, 'released'>>
+/**
+ * Sends a probe and says how it went; aborted when its time is over or the process is leaving. `refused`: the model
+ * list of a credential's provider has answered 401.
+ */
+export type Probe = (
+  subject: string,
+  signal: AbortSignal,
+) => Promise<Exclude<ProbeVerdict, 'released'> | 'refused'>
 
 export type HealthOptions = {
   readonly redis: RedisConnection
@@ -34,6 +44,8 @@ export type HealthOptions = {
   /** The routes to watch. */
   readonly routes: readonly string[]
   readonly policy: BreakerPolicy
+  /** Credentials to watch as well. */
+  readonly credentials?: WatchedCredentials
   /** Without it this process sends no probes. */
   readonly probe?: Probe
   readonly telemetry?: Telemetry
@@ -47,8 +59,27 @@ export type HealthOptions = {
   readonly random?: () => number
 }
 
+/** The credentials of all providers, by the names of their breakers. */
+export type WatchedCredentials = {
+  readonly subjects: readonly string[]
+  readonly policy: BreakerPolicy
+  /** Asks for a model list with the credential. */
+  readonly probe?: Probe
+}
+
+/** An upstream has refused a credential. */
+export type Refusal = {
+  readonly provider: string
+  readonly credential: string
+  readonly route: string
+  /** Of the route, when the attempt began. */
+  readonly generation: number
+  readonly reason: Reason
+}
+
 const HISTORY_LENGTH = 1000
 const LEASE_MARGIN_MS = 5000
+const SETTLED_MS = 1000
 const NEWS_FOR_MS = 60_000
 
 /** Reads all breakers once, then keeps them in step until closed. Rejects for nothing that Redis does. */
@@ -67,16 +98,31 @@ export class Health implements AsyncDisposable {
   readonly #pending: Pending
   readonly #probing = new Set<string>()
   readonly #underWay = new Set<Promise<void>>()
+  readonly #telling = new Set<Promise<void>>()
+  readonly #listeners = new Set<OnChange>()
   readonly #leaving = new AbortController()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: HealthOptions) {
-    const { redis, routes, policy, telemetry = noTelemetry, now = () => performance.now() } = options
+    const { redis, routes, policy, credentials, telemetry = noTelemetry } = options
+    const { now = () => performance.now() } = options
     this.#options = options
-    this.#store = createBreakerStore(options)
+    const credentialPolicy = credentials?.policy ?? policy
+    this.#store = createBreakerStore({ ...options, credentialPolicy })
     this.#link = createLink({ redis, telemetry, now })
-    this.#mirror = createMirror({ store: this.#store, link: this.#link, routes, telemetry, now })
-    this.#pending = createPending(policy.rules)
+    this.#mirror = createMirror({
+      store: this.#store,
+      link: this.#link,
+      routes: [...routes, ...(credentials?.subjects ?? [])],
+      telemetry,
+      now,
+      onChange: (change) => {
+        for (const listener of this.#listeners) listener(change)
+      },
+    })
+    this.#pending = createPending((subject) =>
+      isCredentialSubject(subject) ? credentialPolicy.rules : policy.rules,
+    )
   }
 
   /** The first read, and the subscription to changes. */
@@ -100,9 +146,42 @@ export class Health implements AsyncDisposable {
       this.#count(route, generation, { type: 'failure', reason: failure })
   }
 
+  /** Counts a refused credential (H7). */
+  refused(refusal: Refusal): void {
+    this.#track(this.#weighRefusal(refusal))
+  }
+
+  /** Lets a credential rest, here at once, and in the whole fleet. */
+  cool(credential: string, forMs: number): void {
+    this.#mirror.cool(credential, forMs)
+    if (this.#options.redis.status === 'ready') this.#track(this.#store.cool(credential, forMs))
+  }
+
+  /** Keeps a route open or closed for a time, or resets it. Rejects when Redis cannot be reached. */
+  async force(route: string, force: Force): Promise<HealthState> {
+    const state = await this.#store.force(route, force)
+    await this.#mirror.refresh()
+    return state
+  }
+
+  /** Calls `listener` when this process sees a breaker change; returns its removal. */
+  onChange(listener: OnChange): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** A call has left the route for another one, since the route failed it. */
   rerouted(route: string, generation: number): void {
     this.#count(route, generation, { type: 'reroute' })
+  }
+
+  /** Resolves when Redis has answered to all that was told so far, after a second at the latest. */
+  async settled(): Promise<void> {
+    if (this.#telling.size === 0) return
+    const limit = new AbortController()
+    const late = sleep(SETTLED_MS, undefined, { signal: limit.signal }).catch(ignore)
+    await Promise.race([Promise.all([...this.#telling]), late])
+    limit.abort()
   }
 
   /** The latest moves of `route`, or of all, oldest first. */
@@ -130,13 +209,56 @@ export class Health implements AsyncDisposable {
   #count(route: string, generation: number, result: Result): void {
     if (!this.#mirror.has(route)) return
     this.#pending.add(route, generation, result)
-    if (result.type !== 'success') this.#flush(route)
+    if (result.type !== 'success' || this.#mirror.view(route).state === 'degraded') this.#flush(route)
+  }
+
+  async #weighRefusal({ provider, credential, route, generation, reason }: Refusal): Promise<void> {
+    const own = this.#mirror.view(credential).generation
+    const isShared = this.#options.redis.status === 'ready'
+    const witnesses = isShared ? await this.#witness(provider, credential) : 1
+    if (witnesses < 2) return this.#count(credential, own, { type: 'failure', reason })
+    this.#count(route, generation, { type: 'failure', reason })
+    await this.#acquit(provider)
+  }
+
+  #witness(provider: string, witness: string): Promise<number> {
+    return this.#store.witness(provider, witness, this.#options.credentials?.policy.rules[0]?.windowMs ?? 0)
+  }
+
+  /** It was an outage: the credentials that were opened for it are not dead. */
+  async #acquit(provider: string): Promise<void> {
+    const opened = (this.#options.credentials?.subjects ?? []).filter((subject) => {
+      const { state, reason } = this.#mirror.view(subject)
+      return subject.startsWith(`${provider}#`) && state === 'open' && reason === 'auth'
+    })
+    for (const subject of opened) {
+      await this.force(subject, {
+        state: 'reset',
+        by: 'turnkeeper',
+        reason: 'several were refused: an outage',
+      })
+    }
+  }
+
+  /** The model list refuses the credential that opened: the routes of its provider are told. */
+  async #blameRoutes(credential: string): Promise<void> {
+    const provider = credential.split('#', 1)[0] ?? ''
+    if ((await this.#witness(provider, 'model list')) < 2) return
+    for (const route of this.#options.routes.filter((name) => name.startsWith(`${provider}/`))) {
+      const { generation } = this.#mirror.view(route)
+      this.#count(route, generation, { type: 'failure', reason: 'invalid_key' })
+    }
   }
 
   #flush(route: string): void {
     if (this.#options.redis.status !== 'ready') return // it stays pending (H4)
     const delta = this.#pending.take(route)
-    if (delta !== undefined) this.#track(this.#send(route, delta))
+    if (delta === undefined) return
+    const telling = this.#send(route, delta)
+      .catch(ignore)
+      .finally(() => this.#telling.delete(telling))
+    this.#telling.add(telling)
+    this.#track(telling)
   }
 
   async #send(route: string, delta: Delta): Promise<void> {
@@ -172,12 +294,15 @@ export class Health implements AsyncDisposable {
   }
 
   async #sendProbe(route: string): Promise<void> {
-    const { probe, probeTimeoutMs = 30_000 } = this.#options
+    const { credentials, probeTimeoutMs = 30_000 } = this.#options
+    const probe = isCredentialSubject(route) ? credentials?.probe : this.#options.probe
     const nonce = randomBytes(9).toString('base64url')
     if (!probe || !(await this.#store.lease(route, nonce, probeTimeoutMs + LEASE_MARGIN_MS))) return
     const leaving = this.#leaving.signal
     const signal = AbortSignal.any([AbortSignal.timeout(probeTimeoutMs), leaving])
-    const verdict = await probe(route, signal).catch(() => 'failed' as const)
+    const found = await probe(route, signal).catch(() => 'failed' as const)
+    if (found === 'refused') await this.#blameRoutes(route)
+    const verdict = found === 'refused' ? 'failed' : found
     await this.#store.settleProbe(route, nonce, leaving.aborted && verdict !== 'ok' ? 'released' : verdict)
     await this.#mirror.refresh()
   }

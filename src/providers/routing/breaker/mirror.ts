@@ -2,6 +2,7 @@ import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { Link } from './link.ts'
 import { type HealthState, isUsable, type TransitionReason } from './states.ts'
 import type { BreakerRecord, BreakerStore } from './store.ts'
+import { isCredentialSubject, subjectToName } from './subjects.ts'
 
 /** A route as this process sees it. */
 export type RouteHealth = {
@@ -15,6 +16,11 @@ export type RouteHealth = {
   readonly openedAt: number | undefined
   /** Until the next probe may be sent; undefined unless open or half-open. */
   readonly nextProbeInMs: number | undefined
+  /** What somebody has decided it to be for now, and who, and why. */
+  readonly forced?: 'open' | 'closed' | undefined
+  readonly note?: string | undefined
+  /** How long a credential rests yet; undefined if it does not. */
+  readonly coolingForMs?: number | undefined
 }
 
 /** The breakers of Redis in memory. */
@@ -26,7 +32,16 @@ export type Mirror = {
   due(): readonly string[]
   /** Reads all breakers; one read at a time, a call during it causes another. Never rejects. */
   refresh(): Promise<void>
+  /** Lets a credential rest at once, before Redis knows. */
+  cool(route: string, forMs: number): void
 }
+
+/** Called when this process sees a breaker change. */
+export type OnChange = (change: {
+  readonly route: string
+  readonly from: HealthState
+  readonly to: HealthState
+}) => void
 
 export type MirrorOptions = {
   readonly store: BreakerStore
@@ -35,9 +50,13 @@ export type MirrorOptions = {
   readonly telemetry: Telemetry
   /** Monotonic milliseconds. */
   readonly now: () => number
+  readonly onChange?: OnChange
 }
 
-type Seen = Omit<BreakerRecord, 'dueInMs'> & { readonly dueAt: number | undefined }
+type Seen = Omit<BreakerRecord, 'dueInMs' | 'coolingForMs'> & {
+  readonly dueAt: number | undefined
+  readonly coolUntil: number | undefined
+}
 
 const UNKNOWN: Seen = {
   state: 'closed',
@@ -46,10 +65,14 @@ const UNKNOWN: Seen = {
   reason: undefined,
   openedAt: undefined,
   dueAt: undefined,
+  forced: undefined,
+  note: undefined,
+  coolUntil: undefined,
 }
 
 /** A mirror in which everything is closed until the first `refresh`. */
-export function createMirror({ store, link, routes, telemetry, now }: MirrorOptions): Mirror {
+export function createMirror(options: MirrorOptions): Mirror {
+  const { store, link, routes, telemetry, now, onChange = () => {} } = options
   const seen = new Map<string, Seen>(routes.map((route) => [route, UNKNOWN]))
   let reading: Promise<void> | undefined
   let readAgain = false
@@ -61,7 +84,9 @@ export function createMirror({ store, link, routes, telemetry, now }: MirrorOpti
       const route = routes[i]! // one record a route
       const before = seen.get(route)!
       seen.set(route, toSeen(record, at))
-      if (before.state !== record.state) announce(telemetry, { route, from: before.state, record })
+      if (before.state === record.state) return
+      announce(telemetry, { route, from: before.state, record })
+      onChange({ route, from: before.state, to: record.state })
     })
   }
   const readUntilQuiet = async (): Promise<void> => {
@@ -80,24 +105,41 @@ export function createMirror({ store, link, routes, telemetry, now }: MirrorOpti
       reading ??= readUntilQuiet()
       return reading
     },
+    cool(route, forMs) {
+      const held = seen.get(route)
+      if (held === undefined) return
+      seen.set(route, { ...held, coolUntil: Math.max(held.coolUntil ?? 0, now() + forMs) })
+    },
   }
 }
 
-function toSeen({ dueInMs, ...record }: BreakerRecord, at: number): Seen {
-  return { ...record, dueAt: dueInMs === undefined ? undefined : at + dueInMs }
+function toSeen({ dueInMs, coolingForMs, ...record }: BreakerRecord, at: number): Seen {
+  const later = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : at + ms)
+  return { ...record, dueAt: later(dueInMs), coolUntil: later(coolingForMs) }
 }
 
-function toHealth({ dueAt, ...record }: Seen, now: number): RouteHealth {
+function toHealth({ dueAt, coolUntil, ...record }: Seen, now: number): RouteHealth {
   const isWaiting = !isUsable(record.state) && dueAt !== undefined
-  return { ...record, nextProbeInMs: isWaiting ? Math.max(0, dueAt - now) : undefined }
+  return {
+    ...record,
+    nextProbeInMs: isWaiting ? Math.max(0, dueAt - now) : undefined,
+    coolingForMs: coolUntil !== undefined && coolUntil > now ? coolUntil - now : undefined,
+  }
 }
 
 type Change = { readonly route: string; readonly from: HealthState; readonly record: BreakerRecord }
 
 function announce(telemetry: Telemetry, { route, from, record }: Change): void {
-  const { state: to, reason = 'recovered', generation, dueInMs } = record
+  const { state: to, reason = 'recovered', generation, dueInMs, note } = record
+  const fields = { from, to, reason, generation, ...(note && { note }) }
+  if (isCredentialSubject(route)) {
+    const credential = subjectToName(route)
+    telemetry.count('credential_health_transitions_total', { credential, from, to, reason })
+    if (to === 'open') telemetry.log.warn({ credential, ...fields }, 'credential opened')
+    else telemetry.log.info({ credential, ...fields }, 'credential changed state')
+    return
+  }
   telemetry.count('route_health_transitions_total', { route, from, to, reason })
-  const fields = { route, from, to, reason, generation }
-  if (to === 'open') telemetry.log.warn({ ...fields, next_probe_in_ms: dueInMs }, 'route opened')
-  else telemetry.log.info(fields, 'route changed state')
+  if (to === 'open') telemetry.log.warn({ route, ...fields, next_probe_in_ms: dueInMs }, 'route opened')
+  else telemetry.log.info({ route, ...fields }, 'route changed state')
 }

@@ -17,14 +17,14 @@ export type Result =
   | { readonly type: 'reroute' }
 
 /** Gathers results by route. Those of an older generation give way to those of a newer one. */
-export function createPending(rules: readonly Rule[]): Pending {
+export function createPending(rulesOf: (subject: string) => readonly Rule[]): Pending {
   const byRoute = new Map<string, Delta>()
   return {
     add(route, generation, result) {
       const held = byRoute.get(route)
       if (held !== undefined && held.generation > generation) return
       const base = held?.generation === generation ? held : emptyDelta(generation)
-      byRoute.set(route, withResult(base, result, rules))
+      byRoute.set(route, withResult(base, result, rulesOf(route)))
     },
     take(route) {
       const held = byRoute.get(route)

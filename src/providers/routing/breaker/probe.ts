@@ -13,6 +13,8 @@ const PROBE_REQUEST: ModelRequest = {
 
 export type ProbeOptions = {
   readonly upstreamOf: (route: string) => Upstream | undefined
+  /** The key of a probe. Default: the upstream's own. */
+  readonly tokenOf?: (route: string) => Promise<string | undefined>
   readonly telemetry: Telemetry
   /** Told of every probe that was sent. */
   readonly onReport?: (report: AttemptReport) => void
@@ -22,12 +24,18 @@ export type ProbeOptions = {
  * A probe through the route's own upstream, without a stream. Any proper answer is good news, a refusal of this very
  * request and a used-up limit among them: traffic returns by evidence anyway.
  */
-export function createProbe({ upstreamOf, telemetry, onReport = () => {} }: ProbeOptions): Probe {
+export function createProbe(options: ProbeOptions): Probe {
+  const { upstreamOf, tokenOf = async () => undefined, telemetry, onReport = () => {} } = options
   return (route, signal) =>
     telemetry.observe('provider_attempt', { route, probe: true }, async (span) => {
       const upstream = upstreamOf(route)
       if (upstream === undefined) return 'failed'
-      const report = await upstream.attempt(PROBE_REQUEST, () => {}, { signal, stream: false })
+      const apiKey = await tokenOf(route)
+      const report = await upstream.attempt(PROBE_REQUEST, () => {}, {
+        signal,
+        stream: false,
+        ...(apiKey !== undefined && { apiKey }),
+      })
       onReport(report)
       span.set(reportToAttributes(report))
       if (report.error === undefined) return 'ok'

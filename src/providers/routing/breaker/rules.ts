@@ -1,6 +1,7 @@
 /**
- * When a route opens, as rows of data. A rule is broken by the failure that makes all three true within its window:
- * more than `over` failures, at least `min` attempts, at least `ratio` of the attempts failed.
+ * When a route or a credential opens, as rows of data. A rule is broken by the failure that makes all three true within its window:
+ * more than `over` failures, at least `min` attempts, at least `ratio` of the attempts failed. With `warn` it degrades
+ * at that share already.
  */
 
 import type { Config } from '../../../config/config.ts'
@@ -8,12 +9,13 @@ import { REASONS, type Reason } from '../../../errors.ts'
 
 export type Rule = {
   /** Also the reason of the transition. */
-  readonly name: 'html' | 'stall'
+  readonly name: 'html' | 'stall' | 'errors' | 'auth'
   /** Failures that count. */
   readonly reasons: readonly Reason[]
   readonly over: number
   readonly min: number
   readonly ratio: number
+  readonly warn?: number
   readonly windowMs: number
   /** Open time of the first opening; doubled at each further one up to `maxMs`. */
   readonly openMs: number
@@ -39,23 +41,49 @@ const NOT_THE_ANSWER_ASKED_FOR = [
   'sse_parse',
 ] as const satisfies readonly Reason[]
 
-/** The policy of a configuration: one row a section under `breakers`. */
-export function policyFromConfig({ html, stall }: Config['breakers']): BreakerPolicy {
+const REFUSALS = ['invalid_key', 'forbidden'] as const satisfies readonly Reason[]
+
+/** Whatever is the upstream's making; a refusal counts by its own rule. */
+const ANY_FAILURE = (Object.keys(REASONS) as Reason[]).filter(
+  (reason) => verdictOn(reason) === 'failed' && !isRefusal(reason),
+)
+
+const TIMES = { recoverAfterSuccesses: 5, recoverAfterMs: 60_000, forgetAfterMs: 30 * 60_000 } as const
+
+/** The policy of routes: one row a section under `breakers`. A refusal counts here only when it is an outage (D12). */
+export function policyFromConfig({ html, stall, errors, auth }: Config['breakers']): BreakerPolicy {
   const row = ({ minRatio, ...rest }: typeof html, more: Pick<Rule, 'name' | 'reasons'>): Rule => ({
     ...more,
     ...rest,
     min: 0,
     ratio: minRatio,
   })
+  const { openMs, maxMs } = errors
   return {
     rules: [
       row(html, { name: 'html', reasons: NOT_THE_ANSWER_ASKED_FOR }),
       row(stall, { name: 'stall', reasons: ['stall'] }),
+      { name: 'errors', reasons: ANY_FAILURE, over: 0, ...errors },
+      { name: 'auth', reasons: REFUSALS, ...auth, min: 0, ratio: 0, openMs, maxMs },
     ],
-    recoverAfterSuccesses: 5,
-    recoverAfterMs: 60_000,
-    forgetAfterMs: 30 * 60_000,
+    ...TIMES,
   }
+}
+
+/** A model list is asked for after 1, 2, 4, 8 and then every 15 minutes. */
+const CREDENTIAL_OPEN = { openMs: 60_000, maxMs: 15 * 60_000 } as const
+
+/** The policy of credentials: only refusals count. */
+export function credentialPolicyFromConfig({ auth }: Config['breakers']): BreakerPolicy {
+  return {
+    rules: [{ name: 'auth', reasons: REFUSALS, ...auth, min: 0, ratio: 0, ...CREDENTIAL_OPEN }],
+    ...TIMES,
+  }
+}
+
+/** Whether an upstream has refused the credential itself. */
+export function isRefusal(reason: Reason): boolean {
+  return reason === 'invalid_key' || reason === 'forbidden'
 }
 
 /**

@@ -7,6 +7,7 @@
  * B4. Whoever has lost the lease changes nothing.
  * B5. Time is that of Redis; what comes out is a remaining time, so clocks of processes do not matter.
  * B6. A change, its entry in the history and its announcement are one script.
+ * B7. What somebody has forced stands until its time is over, with who, why and for how long in the history.
  */
 
 import type { RedisConnection } from '../../../redis/connection.ts'
@@ -14,6 +15,7 @@ import { globalKeys } from '../../../redis/keys.ts'
 import { loadScript } from '../../../redis/scripts.ts'
 import type { BreakerPolicy } from './rules.ts'
 import { type HealthState, STATES, type Transition, type TransitionReason } from './states.ts'
+import { isCredentialSubject, subjectToName } from './subjects.ts'
 
 /** A breaker as it stood when it was read. */
 export type BreakerRecord = {
@@ -26,6 +28,12 @@ export type BreakerRecord = {
   readonly openedAt: number | undefined
   /** Until the next probe, the end of a probe's lease, or the end of a quiet time; undefined when closed. */
   readonly dueInMs: number | undefined
+  /** What somebody has decided it to be for now. */
+  readonly forced: 'open' | 'closed' | undefined
+  /** Who forced it, and why. */
+  readonly note: string | undefined
+  /** How long a credential rests yet. */
+  readonly coolingForMs: number | undefined
 }
 
 /** What happened on a route since the last report. */
@@ -40,6 +48,16 @@ export type Delta = {
 
 export type ProbeVerdict = 'ok' | 'failed' | 'released'
 
+/** What somebody decides. */
+export type Force = {
+  /** `reset`: as if nothing had ever happened. */
+  readonly state: 'open' | 'close' | 'reset'
+  /** Default 1 h; means nothing for `reset`. */
+  readonly forMs?: number
+  readonly reason?: string
+  readonly by: string
+}
+
 export type BreakerStore = {
   /** Channel on which a route's name is published at each change. */
   readonly channel: string
@@ -47,6 +65,11 @@ export type BreakerStore = {
   /** Takes the lease for a probe under `nonce`; false if it is not due or another process was first. */
   lease(route: string, nonce: string, leaseMs: number): Promise<boolean>
   settleProbe(route: string, nonce: string, verdict: ProbeVerdict): Promise<HealthState>
+  force(route: string, force: Force): Promise<HealthState>
+  /** Lets a credential rest for so long, or longer where it rests already. */
+  cool(credential: string, forMs: number): Promise<void>
+  /** How many different witnesses were refused at `provider` within the window, this one among them. */
+  witness(provider: string, witness: string, windowMs: number): Promise<number>
   /** In the order of `routes`. */
   read(routes: readonly string[]): Promise<readonly BreakerRecord[]>
   /** The latest moves, oldest first. */
@@ -57,18 +80,23 @@ export type BreakerStoreOptions = {
   readonly redis: RedisConnection
   readonly prefix: string
   readonly policy: BreakerPolicy
+  /** Of credentials. Default: `policy`. */
+  readonly credentialPolicy?: BreakerPolicy
   /** 0 to 1; shortens open times. Default `Math.random`. */
   readonly random?: () => number
 }
 
 /** The breakers under `prefix`. All their keys share a slot, since a script changes one and the history together. */
 export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
-  const { redis, prefix, policy, random = Math.random } = options
+  const { redis, prefix, policy, credentialPolicy = policy, random = Math.random } = options
   const scripts = {
     report: loadScript('report', import.meta.url),
     probe: loadScript('probe', import.meta.url),
     probed: loadScript('probed', import.meta.url),
     read: loadScript('read', import.meta.url),
+    force: loadScript('force', import.meta.url),
+    cool: loadScript('cool', import.meta.url),
+    witness: loadScript('witness', import.meta.url),
   }
   const base = `{${globalKeys(prefix).health}}`
   const channel = `${base}:changes`
@@ -77,25 +105,36 @@ export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
   const keys = (route: string): string[] => [breakerKey(route), `${base}:windows:${route}`, historyKey]
   // 0.8 to 1.0: shortens, so that an ordinary trip is over before the alert on long openings.
   const jitter = (): string => (0.8 + 0.2 * random()).toFixed(4)
-  const policyJson = JSON.stringify({
-    ...policy,
-    rules: policy.rules.map(({ reasons: _, ...rule }) => rule),
-  })
+  const routeJson = policyToJson(policy)
+  const credentialJson = policyToJson(credentialPolicy)
+  const policyOf = (subject: string): string => (isCredentialSubject(subject) ? credentialJson : routeJson)
 
   return {
     channel,
     async report(route, { generation, successes, failures, byRule, rerouted }) {
       const what = [generation, successes, failures, JSON.stringify(byRule), rerouted ? '1' : '']
-      const args = [route, channel, ...what, jitter(), policyJson]
+      const args = [subjectToName(route), channel, ...what, jitter(), policyOf(route)]
       return toState(await scripts.report.run(redis, keys(route), args))
     },
     async lease(route, nonce, leaseMs) {
-      const args = [route, channel, nonce, Math.round(leaseMs)]
+      const args = [subjectToName(route), channel, nonce, Math.round(leaseMs)]
       return Number(await scripts.probe.run(redis, keys(route), args)) === 1
     },
     async settleProbe(route, nonce, verdict) {
-      const args = [route, channel, nonce, verdict, jitter(), policy.forgetAfterMs]
+      const args = [subjectToName(route), channel, nonce, verdict, jitter(), policy.forgetAfterMs]
       return toState(await scripts.probed.run(redis, keys(route), args))
+    },
+    async force(route, { state, forMs = FORCED_FOR_MS, reason = '', by }) {
+      const { openMs, maxMs } = (isCredentialSubject(route) ? credentialPolicy : policy).rules[0] ?? FALLBACK
+      const args = [subjectToName(route), channel, state, Math.round(forMs), reason, by, openMs, maxMs]
+      return toState(await scripts.force.run(redis, keys(route), args))
+    },
+    async cool(credential, forMs) {
+      const args = [subjectToName(credential), channel, Math.max(1, Math.round(forMs))]
+      await scripts.cool.run(redis, [breakerKey(credential)], args)
+    },
+    async witness(provider, witness, windowMs) {
+      return Number(await scripts.witness.run(redis, [`${base}:refused:${provider}`], [witness, windowMs]))
     },
     async read(routes) {
       if (routes.length === 0) return []
@@ -109,6 +148,13 @@ export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
   }
 }
 
+const FORCED_FOR_MS = 3_600_000
+const FALLBACK = { openMs: 30_000, maxMs: 900_000 } as const
+
+function policyToJson({ rules, ...times }: BreakerPolicy): string {
+  return JSON.stringify({ ...times, rules: rules.map(({ reasons: _, ...rule }) => rule) })
+}
+
 function rowToRecord([
   state,
   generation,
@@ -116,6 +162,9 @@ function rowToRecord([
   reason,
   openedAt,
   dueInMs,
+  forced,
+  note,
+  coolingForMs,
 ]: readonly string[]): BreakerRecord {
   return {
     state: toState(state),
@@ -124,17 +173,24 @@ function rowToRecord([
     reason: reason ? (reason as TransitionReason) : undefined, // only our scripts write it
     openedAt: toNumber(openedAt),
     dueInMs: toNumber(dueInMs),
+    forced: forced === 'open' || forced === 'closed' ? forced : undefined,
+    note: note || undefined,
+    coolingForMs: toNumber(coolingForMs),
   }
 }
 
 function entryToTransition(id: string, fields: readonly string[]): Transition {
-  const value = (name: string): string => fields[fields.indexOf(name) + 1] ?? ''
+  const at = (name: string): number => fields.findIndex((field, i) => i % 2 === 0 && field === name)
+  const value = (name: string): string => (at(name) < 0 ? '' : (fields[at(name) + 1] ?? ''))
+  const by = value('by')
+  const forMs = value('reason') === 'reset' ? '' : value('forMs')
   return {
     route: value('route'),
     from: toState(value('from')),
     to: toState(value('to')),
     reason: value('reason') as TransitionReason, // only our scripts write it
     at: Number(id.split('-', 1)[0]),
+    ...(by !== '' && { audit: { by, reason: value('note'), ...(forMs && { forMs: Number(forMs) }) } }),
   }
 }
 

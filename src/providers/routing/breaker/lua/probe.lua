@@ -10,6 +10,7 @@ local due = (breaker.state == 'open' and place.now >= breaker.openUntil)
   or (breaker.state == 'half_open' and place.now >= breaker.leaseUntil)
 if not due then return 0 end
 
+redis.call('HDEL', place.key, 'forced', 'forcedUntil', 'note')
 redis.call('HSET', place.key, 'lease', ARGV[3], 'leaseUntil', whole(place.now + tonumber(ARGV[4])))
 if breaker.state == 'open' then change(place, breaker, 'half_open', 'probe_due') end
 return 1

@@ -1,4 +1,4 @@
--- Counts what happened on a route, opens it if a rule is broken, lets it recover if it did well.
+-- Counts what happened on a route or with a credential, opens it if a rule is broken, lets it recover if it did well.
 -- KEYS: breaker, windows, history
 -- ARGV: route, channel, generation of the attempts, successes, failures, failures by rule (JSON: name -> count),
 --       whether a call was rerouted away ('1' or ''), jitter, policy (JSON: rules, recoverAfterSuccesses,
@@ -39,9 +39,11 @@ local function sum(name, width)
   return total
 end
 
--- B1, B2: what was begun before the last opening or recovery, or beside a probe, counts nowhere.
+-- B1, B2, B7: what was begun before the last opening or recovery, beside a probe, or while somebody keeps the breaker
+-- closed, counts nowhere.
 local breaker = read_breaker(place)
-if breaker.state == 'open' or breaker.state == 'half_open' or generation ~= breaker.generation then
+if breaker.state == 'open' or breaker.state == 'half_open' or generation ~= breaker.generation
+  or breaker.forced ~= '' then
   return breaker.state
 end
 
@@ -65,6 +67,9 @@ for _, rule in ipairs(policy.rules) do
       open(place, breaker, rule.name,
         { openMs = rule.openMs, maxMs = rule.maxMs, forgetMs = policy.forgetAfterMs, jitter = jitter })
       return breaker.state
+    end
+    if rule.warn and breaker.state == 'closed' and all >= rule.min and count >= rule.warn * all then
+      change(place, breaker, 'degraded', rule.name)
     end
   end
 end
