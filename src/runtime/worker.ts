@@ -32,18 +32,9 @@ import { largeTools } from './large-tools.ts'
 import type { Lease } from './lease.ts'
 import { loadAgents } from './load-agents.ts'
 import type { CallModel } from './turn-context.ts'
-
-<<<<<<< HEAD
-
+import { createWaitingTurns } from './waiting-turns.ts'
 import { createWakeHandler, type WakeHandler } from './wake-handler.ts'
 import { announceMetrics, type Vitals } from './worker-metrics.ts'
-
-=======
-
-import { createWaitingTurns } from './waiting-turns.ts'
-import { createWakeHandler } from './wake-handler.ts'
-
->>>>>>> 4bc55a1 (Route by credentials, strategies, budgets and deadlines, and let queued turns wait)
 
 export type WorkerOptions = {
   /** Path of a YAML file, or the configuration itself; default `turnkeeper.config.yaml`. */
@@ -291,25 +282,6 @@ function listenForCancels(
   })
 }
 
-<<<<<<< HEAD
-/** The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point. */
-=======
-function announceMetrics(
-  telemetry: RunningTelemetry,
-  {
-    agents,
-    active,
-    concurrency,
-    queue,
-  }: { agents: ReadonlyMap<string, Agent>; active: Set<string>; concurrency: number; queue: string },
-): void {
-  for (const agent of agents.keys()) {
-    for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
-  }
-  telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
-  telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
-}
-
 /** However soon a probe is due, a turn is not looked at again before this. */
 const SHORTEST_WAIT_MS = 500
 
@@ -317,7 +289,6 @@ const SHORTEST_WAIT_MS = 500
  * The attempt engine as the agent loop calls it: a queued turn may begin an answer anew after its commit point, and
  * waits where a direct call would try a route that is open.
  */
->>>>>>> 4bc55a1 (Route by credentials, strategies, budgets and deadlines, and let queued turns wait)
 function callThrough(models: ProviderRuntime): CallModel {
   return async (request, emit, { signal, deadlineMs, onRestart, onReroute }) => {
     const outcome = await models.run(request, emit, {
