@@ -78,7 +78,7 @@ describe.each(transports)('$label', ({ target, stream }) => {
   })
 
   test('the token limit is the finish reason length, with the beginning of the text', async () => {
-    const { answer } = await call({ ...hello, parameters: { maxTokens: 4 } })
+    const { answer } = await call({ ...hello, parameters: { maxTokens: 16 } })
     expect(answer.finishReason).toBe('length')
     expect(answer.text).not.toBe('')
     expect(TEXT.startsWith(answer.text)).toBe(true)
