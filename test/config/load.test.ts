@@ -202,7 +202,7 @@ describe('what is refused', () => {
     ],
     ['a section that is no mapping', { redis: 3 }, 'redis: expected a mapping, got a number'],
     ['a Redis URL of another kind', { redis: { url: 'http://a' } }, 'redis.url: expected redis://'],
-    ['an unknown durability', { redis: { durability: 'always' } }, 'expected aof, none, got "always"'],
+    ['an unknown durability', { redis: { durability: 'maybe' } }, 'expected aof, always, none, got "maybe"'],
     ['a server open to the outside', { server: { host: '0.0.0.0' } }, 'there are no API keys yet'],
     [
       'a port out of range',
