@@ -90,6 +90,12 @@ async function untilAnswers(url: string): Promise<void> {
   }
 }
 
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1)
+  return port as number // asked for one
+}
+
 /** Free ports whose bus port (10,000 above) exists, too. */
 async function freePorts(howMany: number): Promise<number[]> {
   const found = new Set<number>()

@@ -75,6 +75,8 @@ export type GlobalKeys = {
   readonly bull: string
   /** Channel on which workers hear of turns to cancel. */
   readonly control: string
+  /** Who counts what waits now. */
+  readonly gauges: string
   /** Who reconciles now. */
   readonly reconciler: string
 }
@@ -104,6 +106,7 @@ export function globalKeys(prefix: string): GlobalKeys {
     models: `${prefix}:models`,
     bull: `{${prefix}:bull}`,
     control: `${prefix}:control`,
+    gauges: `${prefix}:gauges`,
     reconciler: `${prefix}:reconciler`,
   }
 }
