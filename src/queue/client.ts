@@ -65,6 +65,8 @@ export type TurnClient = Decisions & {
 }
 
 const MAX_INPUT_BYTES = 1024 * 1024
+/** Parameters and metadata together, as JSON: they are read with each claim. */
+const MAX_OPTIONS_BYTES = 64 * 1024
 
 const enqueueSchema = z.strictObject({
   input: z.string().min(1),
@@ -172,6 +174,14 @@ function checkOptions(agent: string, options: EnqueueOptions): EnqueueOptions {
     throw new TurnkeeperError(
       'invalid_input',
       `input: expected at most ${MAX_INPUT_BYTES} bytes, got ${sizeBytes}`,
+    )
+  }
+  const extra = JSON.stringify([options.parameters, options.metadata])
+  const extraBytes = Buffer.byteLength(extra)
+  if (extraBytes > MAX_OPTIONS_BYTES) {
+    throw new TurnkeeperError(
+      'invalid_input',
+      `parameters and metadata: expected at most ${MAX_OPTIONS_BYTES} bytes together, got ${extraBytes}`,
     )
   }
   return options

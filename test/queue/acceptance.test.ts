@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { QueueBackend } from '../../src/queue/backend.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { globalKeys } from '../../src/redis/keys.ts'
-import { hasRedisServer, startAnyRedis } from '../redis-servers.ts'
+import { hasRedisServer, startAnyRedis, startRedis } from '../redis-servers.ts'
 import { type OpenQueue, openQueue } from './open-queue.ts'
 
 let server: RedisServer
@@ -152,3 +152,16 @@ test.skipIf(!hasRedisServer)(
       .toBe('accepted')
   },
 )
+
+test.skipIf(!hasRedisServer)('a waiting turn of 1 KB takes less than 6 KB of Redis', async () => {
+  await using own = await startRedis('redis-server')
+  const { backend, client, close } = await openQueue(own.url)
+  const used = async (): Promise<number> =>
+    Number(/used_memory:(\d+)/.exec(await backend.redis.info('memory'))?.[1])
+  await client.enqueue('a', { input: 'warm' })
+  const before = await used()
+  const howMany = 2_000
+  await client.enqueueMany(many(howMany, { input: 'x'.repeat(1_024), tenant: 'acme' }))
+  expect(((await used()) - before) / howMany).toBeLessThan(6 * 1_024)
+  await close()
+})

@@ -18,6 +18,14 @@ async function start(): Promise<{ server: RedisServer; redis: RedisConnection }>
   return { server, redis }
 }
 
+/** Turns the append-only file on; a server that is still writing the first one would not exit. */
+async function writeToFile(redis: RedisConnection): Promise<void> {
+  await redis.config('SET', 'appendonly', 'yes')
+  await expect
+    .poll(() => redis.info('persistence'), { timeout: 10_000 })
+    .toMatch(/aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/)
+}
+
 /** A server whose answers are scripted, for what the installed one cannot do. */
 function scripted(
   version: string,
@@ -62,7 +70,7 @@ test.skipIf(!hasRedisServer)(
     const { redis } = await start()
     const check = () => checkRedis(redis, { durability: 'always' })
     await expect(check()).rejects.toThrow('CONFIG SET appendonly yes')
-    await redis.config('SET', 'appendonly', 'yes')
+    await writeToFile(redis)
     const isOld = !canWaitForDisk(/redis_version:(\S+)/.exec(await redis.info('server'))?.[1] ?? '')
     if (isOld) await expect(check()).rejects.toThrow('CONFIG SET appendfsync always')
     await redis.config('SET', 'appendfsync', 'always')
@@ -74,7 +82,7 @@ test.skipIf(!hasRedisServer)(
   'with always, a turn is accepted where the promise is kept, and refused where no replica follows',
   async () => {
     const { server, redis } = await start()
-    await redis.config('SET', 'appendonly', 'yes')
+    await writeToFile(redis)
     await redis.config('SET', 'appendfsync', 'always')
     const alone = await openQueue(server.url, { redis: { durability: 'always' } })
     open.push(alone)
@@ -94,7 +102,7 @@ test.skipIf(!hasRedisServer)(
   async () => {
     const master = await start()
     const replica = await start()
-    await master.redis.config('SET', 'appendonly', 'yes')
+    await writeToFile(master.redis)
     await master.redis.config('SET', 'appendfsync', 'always')
     // The servers here listen on sockets; a replica wants a port.
     await master.redis.config('SET', 'port', String(await freePort()))
