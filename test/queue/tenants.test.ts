@@ -80,7 +80,7 @@ test('a reconciler does not wake what waits for its tenant, and wakes it when a 
   expect(await backend.backlog.size()).toMatchObject({ limited: 1 })
   expect(await backend.backlog.rouse(second!.id, 0)).toEqual({ outcome: 'limited' })
   await sleep(350)
-  await reconcile(backend, noTelemetry.log)
+  await reconcile({ backend, log: noTelemetry.log })
   expect(await backend.backlog.rouse(second!.id, 0)).toMatchObject({ outcome: 'go' })
   expect(await backend.backlog.size()).toMatchObject({ limited: 0 })
 })
