@@ -93,7 +93,7 @@ test('of many turns, an idempotency key of one gives the turn that it stands for
     { agent: 'a', input: 'z' },
   ])
   expect(again?.id).toBe(first.id)
-  expect(await client.turns()).toHaveLength(2)
+  expect((await client.turns()).turns).toHaveLength(2)
   expect(other?.id).not.toBe(first.id)
 })
 
@@ -103,7 +103,7 @@ test('nothing is accepted while a turn that could start has waited too long, nor
   await sleep(250)
   const refused = client.enqueue('a', { input: 'y' })
   await expect(refused).rejects.toMatchObject({ code: 'queue/overloaded_queue', retryAfterMs: 1_000 })
-  expect(await client.turns()).toHaveLength(1)
+  expect((await client.turns()).turns).toHaveLength(1)
   const who = { worker: 'w', wakeup: 'j', leaseMs: 10_000, agents: '*' as const }
   await backend.backlog.start(first.id, 10_000)
   await backend.journal.claim(first.id, who)
@@ -145,7 +145,7 @@ test.skipIf(!hasRedisServer)(
       message: expect.stringContaining('of its memory'),
       retryAfterMs: 10_000,
     })
-    expect(await client.turns()).toHaveLength(0)
+    expect((await client.turns()).turns).toHaveLength(0)
     await backend.redis.config('SET', 'maxmemory', String(used * 4))
     await expect
       .poll(() => client.enqueue('a', { input: 'x' }).then(() => 'accepted', String), { timeout: 3_000 })

@@ -29,7 +29,7 @@ describe.each(clusterKinds)('whole turns on %s', (kind) => {
     expect(types[0]).toBe('turn.queued')
     expect(types.at(-1)).toBe('turn.completed')
     expect(await turn.result()).toMatchObject({ status: 'completed', text: 'done' })
-    expect((await queue.client.turns()).map(({ id }) => id)).toContain(turn.id)
+    expect((await queue.client.turns()).turns.map(({ id }) => id)).toContain(turn.id)
   })
 
   test('many turns of many sessions and tenants complete, in order within their sessions', async () => {

@@ -98,7 +98,7 @@ test('a turn over the limit of queued ones is refused with a time to try again, 
   await expect(client.enqueueMany(turns('other', 6))).rejects.toMatchObject({
     code: 'queue/overloaded_queue',
   })
-  expect(await client.turns()).toHaveLength(3)
+  expect((await client.turns()).turns).toHaveLength(3)
   await client.enqueueMany(turns('other', 5))
   await client.enqueueMany(Array.from({ length: 5 }, () => ({ agent: 'a', input: 'x' })))
   await expect(client.enqueue('a', { input: 'x' })).rejects.toThrow('tenant default')
