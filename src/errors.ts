@@ -89,7 +89,7 @@ export const REASONS = {
   not_waiting: guidance('turn', 'no', 'no'),
   not_failed: guidance('turn', 'no', 'no'),
   idempotency_conflict: guidance('queue', 'no', 'no'),
-  overloaded_queue: guidance('queue', 'no', 'no'),
+  overloaded_queue: guidance('queue', 'yes', 'no'),
   redis_unavailable: guidance('queue', 'yes', 'no'),
   result_timeout: guidance('queue', 'no', 'no'),
   deaf: guidance('queue', 'no', 'no'),

@@ -4,7 +4,9 @@ import { parseConfig } from '../../src/config/load.ts'
 const MEANING: Readonly<Record<string, string>> = {
   'redis.url': 'address; without one `REDIS_URL`, else an embedded server of this folder',
   'redis.prefix': 'of all keys',
-  'redis.durability': 'what must outlive a restart: `aof` asks for an append-only file, `none` for nothing',
+  'redis.durability':
+    'what writes must outlive: `none` nothing, `aof` (an append-only file) a restart, `always` a loss of power',
+  'redis.replicas': 'with `durability: always`, replicas that must have a write before it counts',
   'redis.dataDir': 'where an embedded server keeps its files',
   'server.host': 'of the HTTP face; loopback alone, since there are no keys yet',
   'server.port': 'of the HTTP face; 0 lets the system choose',
@@ -74,6 +76,9 @@ const MEANING: Readonly<Record<string, string>> = {
   'queue.concurrency': 'turns that one worker runs at once',
   'queue.lockMs': 'how long a turn stays with a worker that gives no sign of life; the same for all workers',
   'queue.stalledCheckMs': 'how often lost turns are looked for; the same for all workers',
+  'queue.maxQueueAgeMs': 'nothing is accepted while a turn that could start has waited longer',
+  'queue.tenants.default.running': 'turns of a tenant that run at once; more of them wait',
+  'queue.tenants.default.queued': 'turns of a tenant that wait; more of them are refused',
   'queue.resultTtlMs': 'how long an ended turn can be read',
   'queue.eventTtlMs': 'how long the events of an ended turn can be read',
   'recorder.dir': 'where the raw bytes of failed attempts are kept',

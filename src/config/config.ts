@@ -27,11 +27,13 @@ export type Config = {
 export type Address = { readonly host: string; readonly port: number }
 
 export type RedisConfig = {
-  /** `redis://`, `rediss://` or `unix:///path`; default: the variable REDIS_URL; absent means an embedded server. */
+  /** `redis://`, `rediss://`, `redis+cluster://`, `redis+sentinel://` or `unix:///path`; default: the variable REDIS_URL; absent means an embedded server. */
   readonly url?: string
   readonly prefix: string
-  /** What an embedded server keeps over a restart. */
-  readonly durability: 'aof' | 'none'
+  /** What a write must have outlived before it counts; also what an embedded server keeps over a restart. */
+  readonly durability: 'aof' | 'always' | 'none'
+  /** Replicas that must have a write before it counts; only with `always`. */
+  readonly replicas: number
   /** Absolute path where an embedded server keeps its files. */
   readonly dataDir: string
 }
@@ -192,8 +194,21 @@ export type QueueConfig = {
   readonly concurrency: number
   readonly lockMs: number
   readonly stalledCheckMs: number
+  /** Nothing is accepted while a turn that could start has waited longer than this, in milliseconds. */
+  readonly maxQueueAgeMs: number
   readonly resultTtlMs: number
   readonly eventTtlMs: number
+  readonly tenants: TenantsConfig
+}
+
+/** Limits by tenant; `default` is for every tenant that is not named, and for turns that name none. */
+export type TenantsConfig = { readonly default: TenantLimits } & Readonly<Record<string, TenantLimits>>
+
+export type TenantLimits = {
+  /** Turns that run at once, in the whole fleet; more of them wait. */
+  readonly running: number
+  /** Turns that have been accepted and do not run; more of them are refused. */
+  readonly queued: number
 }
 
 export type RecorderConfig = {

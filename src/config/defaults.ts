@@ -7,7 +7,7 @@ const MIB = 1024 * KIB
 /** What a key that is not set means: the only place where the configuration's defaults stand. */
 export const DEFAULTS = {
   fileName: 'turnkeeper.config.yaml',
-  redis: { prefix: 'turnkeeper', durability: 'aof', dataDir: '.turnkeeper/redis' },
+  redis: { prefix: 'turnkeeper', durability: 'aof', replicas: 0, dataDir: '.turnkeeper/redis' },
   server: { host: '127.0.0.1', port: 8317 },
   metrics: { host: '127.0.0.1', port: 9464 },
   provider: {
@@ -46,8 +46,10 @@ export const DEFAULTS = {
     concurrency: 50,
     lockMs: 20 * SECOND,
     stalledCheckMs: 5 * SECOND,
+    maxQueueAgeMs: 10 * MINUTE,
     resultTtlMs: 24 * HOUR,
     eventTtlMs: HOUR,
+    tenant: { running: 100, queued: 10_000 },
   },
   recorder: {
     dir: '.turnkeeper/records',

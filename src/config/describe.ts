@@ -81,10 +81,19 @@ export function describeConfigText(description: ConfigDescription): string {
 /** A URL whose user, password and query are gone; the path of a socket as it is. */
 export function urlWithoutSecrets(text: string): string {
   if (text.startsWith('/')) return text
-  const url = URL.parse(text)
+  const url = URL.parse(withOneHost(text))
   if (url === null) return '[not a URL]'
   const { protocol, host, pathname } = url
-  return `${protocol}//${url.username === '' && url.password === '' ? '' : '***@'}${host}${pathname}`
+  const hosts = MANY_HOSTS.exec(text)?.[2] ?? host
+  return `${protocol}//${url.username === '' && url.password === '' ? '' : '***@'}${hosts}${pathname}`
+}
+
+/** The address of a cluster or of sentinels; the second part is the list of servers. */
+const MANY_HOSTS = /^([a-z+]+:\/\/(?:[^@/]*@)?)([^@/?]*,[^@/?]*)/
+
+/** The same as a URL, which has one host. */
+function withOneHost(text: string): string {
+  return text.replace(MANY_HOSTS, '$1many-hosts')
 }
 
 /** Every secret value of a configuration, for the redaction of logs; never to be printed. */
@@ -97,7 +106,7 @@ export function secretValues({ redis, providers, telemetry }: Config): readonly 
 
 /** The password of a URL as it is written and as it is meant. */
 function passwordsIn(text: string | undefined): readonly string[] {
-  const password = text === undefined ? '' : (URL.parse(text)?.password ?? '')
+  const password = text === undefined ? '' : (URL.parse(withOneHost(text))?.password ?? '')
   if (password === '') return []
   try {
     return [password, decodeURIComponent(password)]

@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod'
-import type { RouteConfig, WeightedRoute } from './config.ts'
+import type { RouteConfig, TenantLimits, TenantsConfig, WeightedRoute } from './config.ts'
 import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
@@ -15,13 +15,22 @@ import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } f
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
 
 const redis = section({
-  url: optionalText.refine((url) => url === undefined || /^(?:rediss?:\/\/.|unix:\/\/\/.)/.test(url), {
-    error: 'redis://…, rediss://…, unix:///path/of/a/socket, or nothing for an embedded server',
-  }),
+  url: optionalText.refine(
+    (url) => url === undefined || /^(?:rediss?(?:\+cluster|\+sentinel)?:\/\/.|unix:\/\/\/.)/.test(url),
+    {
+      error:
+        'redis://…, rediss://…, redis+cluster://…, redis+sentinel://…, unix:///path/of/a/socket, or nothing for an embedded server',
+    },
+  ),
   prefix: name.default(DEFAULTS.redis.prefix),
-  durability: oneOf('aof', 'none').default(DEFAULTS.redis.durability),
+  durability: oneOf('aof', 'always', 'none').default(DEFAULTS.redis.durability),
+  replicas: whole(0, 16).default(DEFAULTS.redis.replicas),
   dataDir: text('a path').default(DEFAULTS.redis.dataDir),
-}).transform(({ url, ...rest }) => ({ ...rest, ...(url !== undefined && { url }) }))
+})
+  .transform(({ url, ...rest }) => ({ ...rest, ...(url !== undefined && { url }) }))
+  .refine(({ durability, replicas }) => replicas === 0 || durability === 'always', {
+    error: '"durability: always" beside "replicas": nothing waits for them otherwise',
+  })
 
 const server = section({
   host: text('a host name or address')
@@ -91,17 +100,37 @@ const routing = section({
     }),
 })
 
+const tenants = byName(
+  section({
+    running: whole(1).optional(),
+    queued: whole(0).optional(),
+  }),
+).transform(({ default: given = {}, ...named }): TenantsConfig => {
+  // Without a prototype, as the names that callers send are looked up here.
+  const result: { default: TenantLimits } & Record<string, TenantLimits> = Object.assign(
+    Object.create(null),
+    {
+      default: limitsOver(given, DEFAULTS.queue.tenant),
+    },
+  )
+  for (const [tenant, limits] of Object.entries(named)) result[tenant] = limitsOver(limits, result.default)
+  return result
+})
+
 const queue = section({
   name: name.default(DEFAULTS.queue.name),
   concurrency: whole(1, 10_000).default(DEFAULTS.queue.concurrency),
   lock: duration.default(DEFAULTS.queue.lockMs),
   stalledCheck: duration.default(DEFAULTS.queue.stalledCheckMs),
+  maxQueueAge: duration.default(DEFAULTS.queue.maxQueueAgeMs),
   resultTtl: duration.default(DEFAULTS.queue.resultTtlMs),
   eventTtl: duration.default(DEFAULTS.queue.eventTtlMs),
-}).transform(({ lock, stalledCheck, resultTtl, eventTtl, ...rest }) => ({
+  tenants,
+}).transform(({ lock, stalledCheck, maxQueueAge, resultTtl, eventTtl, ...rest }) => ({
   ...rest,
   lockMs: lock,
   stalledCheckMs: stalledCheck,
+  maxQueueAgeMs: maxQueueAge,
   resultTtlMs: resultTtl,
   eventTtlMs: eventTtl,
 }))
@@ -147,4 +176,12 @@ export const configSchema = section({
 export function routeFromName(routeName: string): RouteConfig {
   const slash = routeName.indexOf('/')
   return { name: routeName, provider: routeName.slice(0, slash), model: routeName.slice(slash + 1) }
+}
+
+/** What is not set for a tenant is as in `base`. */
+function limitsOver(
+  { running, queued }: { readonly running?: number | undefined; readonly queued?: number | undefined },
+  base: TenantLimits,
+): TenantLimits {
+  return { running: running ?? base.running, queued: queued ?? base.queued }
 }

@@ -250,9 +250,9 @@ export async function createProviderRuntime(options: ProviderRuntimeOptions): Pr
   const { telemetry = noTelemetry } = options
   const config = await loadConfig(options.config)
   await using opened = new AsyncDisposableStack()
-  const { url, dataDir, durability } = config.redis
+  const { url, dataDir, durability, replicas } = config.redis
   const warn = (message: string): void => telemetry.log.warn({}, message)
-  const server = opened.use(await openRedis({ url, dataDir, durability, warn }))
+  const server = opened.use(await openRedis({ url, dataDir, durability, replicas, warn }))
   const command = opened.adopt(await connectRedis(server.url, { name: 'turnkeeper-routing' }), closeRedis)
   const subscriber = opened.adopt(await connectRedis(server.url, { role: 'subscriber' }), closeRedis)
   const runtime = opened.use(await openProviderRuntime(config, { redis: { command, subscriber }, telemetry }))

@@ -1,8 +1,10 @@
 import type { Config } from '../config/config.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
+import { createConfirm } from '../redis/durability.ts'
 import { openRedis, type RedisServer } from '../redis/embedded.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { type Audit, createAudit } from './audit.ts'
+import { type Backlog, createBacklog } from './backlog.ts'
 import { openWakeQueue, type WakeQueue } from './bullmq.ts'
 import { type Control, createControl } from './control.ts'
 import { createFleet, type Fleet } from './fleet.ts'
@@ -15,6 +17,7 @@ export type QueueBackend = {
   readonly redis: RedisConnection
   readonly prefix: string
   readonly journal: Journal
+  readonly backlog: Backlog
   readonly control: Control
   readonly audit: Audit
   readonly fleet: Fleet
@@ -37,22 +40,29 @@ export async function openBackend(
   { redis: where, queue }: Pick<Config, 'redis' | 'queue'>,
   { mayStart = true, warn = () => {} }: OpenBackendOptions = {},
 ): Promise<QueueBackend> {
-  const { prefix, durability, dataDir } = where
-  const server = await openRedis({ url: where.url, dataDir, durability, mayStart, warn })
+  const { prefix, durability, replicas, dataDir } = where
+  const server = await openRedis({ url: where.url, dataDir, durability, replicas, mayStart, warn })
   const redis = await connectRedis(server.url)
   const subscriptions = createSubscriptions(await connectRedis(server.url, { role: 'subscriber' }))
+  const { resultTtlMs, eventTtlMs, tenants, maxQueueAgeMs } = queue
+  const backlog = createBacklog({ redis, prefix, tenants, maxQueueAgeMs })
   const wakeQueue = await openWakeQueue({
     connection: redis,
     name: queue.name,
     prefix: globalKeys(prefix).bull,
+    async rankOf(turnId, delayMs) {
+      const roused = await backlog.rouse(turnId, delayMs)
+      return roused.outcome === 'go' ? roused.rank : undefined
+    },
   })
-  const { resultTtlMs, eventTtlMs } = queue
-  const journal = createJournal({ redis, prefix, resultTtlMs, eventTtlMs })
+  const confirm = await createConfirm(redis, { durability, replicas })
+  const journal = createJournal({ redis, prefix, resultTtlMs, eventTtlMs, backlog, confirm })
   return {
     server,
     redis,
     prefix,
     journal,
+    backlog,
     control: createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }),
     audit: createAudit(redis, prefix),
     fleet: createFleet(redis, prefix),

@@ -10,6 +10,7 @@ import {
   type BackendFactory,
   createRedisBackend,
   type Job,
+  type JobsOptions,
   Queue,
   type RedisQueueBackend,
   Worker,
@@ -21,14 +22,18 @@ import { type SessionRef, sessionOfTurn } from '../redis/keys.ts'
 export type WakeUp = { readonly turnId: string }
 
 export type WakeOptions = {
-  /** 0 to 10, higher first. */
-  readonly priority?: number
   /** Wake the session only after this time. */
   readonly delayMs?: number
 }
 
+/** A wake-up to add; `rank` is BullMQ's priority: lower first, 0 before all. */
+export type RankedWake = WakeOptions & { readonly turnId: string; readonly rank: number }
+
 export type WakeQueue = {
+  /** Wakes the session of a turn, unless the turn has to wait for another one of its tenant. */
   wake(turnId: string, options?: WakeOptions): Promise<void>
+  /** Adds wake-ups in one round trip; for who knows their ranks. */
+  wakeAll(wakes: readonly RankedWake[]): Promise<void>
   /** What the session's immediate wake-up does: there is none, it waits for a worker, or one has it. */
   attention(session: SessionRef): Promise<'none' | 'waiting' | 'active'>
   close(): Promise<void>
@@ -38,6 +43,11 @@ export type WakeQueueOptions = {
   readonly connection: RedisConnection
   readonly name: string
   readonly prefix: string
+}
+
+export type OpenWakeQueueOptions = WakeQueueOptions & {
+  /** The rank of a turn; undefined when it needs no wake-up. */
+  readonly rankOf: (turnId: string, delayMs: number) => Promise<number | undefined>
 }
 
 export type WakeWorkerOptions = WakeQueueOptions & {
@@ -57,8 +67,6 @@ export type WakeWorker = {
   close(): Promise<void>
 }
 
-const HIGHEST_PRIORITY = 10
-const PRIORITY_STEP = 100_000
 /** BullMQ counts redeliveries and gives up after this many; the journal's own rules decide, so: never. */
 const NEVER = 1_000_000
 const BESIDE = 'later-'
@@ -68,7 +76,12 @@ const WAITING: ReadonlySet<string> = new Set(['waiting', 'prioritized', 'delayed
 const FETCH_AGAIN_MS = 1_000
 
 /** Opens the queue of wake-ups. `connection` stays its owner's. */
-export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptions): Promise<WakeQueue> {
+export async function openWakeQueue({
+  connection,
+  name,
+  prefix,
+  rankOf,
+}: OpenWakeQueueOptions): Promise<WakeQueue> {
   const queue = new Queue<WakeUp>(name, {
     connection,
     prefix,
@@ -84,19 +97,14 @@ export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptio
   queue.on('error', () => {}) // each failed call already rejects
   await queue.waitUntilReady()
   return {
-    async wake(turnId, { priority = 0, delayMs = 0 } = {}) {
-      const session = sessionOfTurn(turnId)
-      const rank = (HIGHEST_PRIORITY - priority) * PRIORITY_STEP
-      await queue.add(
-        'wake',
-        { turnId },
-        {
-          ...(rank > 0 && { priority: rank }),
-          ...(delayMs > 0
-            ? later(session, delayMs)
-            : { deduplication: { id: session, keepLastIfActive: true } }),
-        },
-      )
+    async wake(turnId, { delayMs = 0 } = {}) {
+      const rank = await rankOf(turnId, delayMs)
+      if (rank !== undefined) await queue.add('wake', { turnId }, jobOptions({ turnId, rank, delayMs }))
+    },
+    async wakeAll(wakes) {
+      const [first] = wakes
+      if (wakes.length === 1 && first) await queue.add('wake', { turnId: first.turnId }, jobOptions(first))
+      else if (first) await queue.addBulk(wakes.map(toJob))
     },
     async attention(session) {
       const job = await queue.getDeduplicationJobId(session)
@@ -104,6 +112,18 @@ export async function openWakeQueue({ connection, name, prefix }: WakeQueueOptio
       return WAITING.has(await queue.getJobState(job)) ? 'waiting' : 'active'
     },
     close: () => queue.close(),
+  }
+}
+
+function toJob(wake: RankedWake): { name: string; data: WakeUp; opts: JobsOptions } {
+  return { name: 'wake', data: { turnId: wake.turnId }, opts: jobOptions(wake) }
+}
+
+function jobOptions({ turnId, rank, delayMs = 0 }: RankedWake): JobsOptions {
+  const session = sessionOfTurn(turnId)
+  return {
+    ...(rank > 0 && { priority: rank }),
+    ...(delayMs > 0 ? later(session, delayMs) : { deduplication: { id: session, keepLastIfActive: true } }),
   }
 }
 

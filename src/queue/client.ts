@@ -2,13 +2,14 @@ import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
 import { answering } from '../redis/answering.ts'
-import { derivedSessionId, type SessionRef, sessionRef } from '../redis/keys.ts'
+import { derivedSessionId, sessionRef } from '../redis/keys.ts'
 import { noTelemetry } from '../telemetry/none.ts'
-import type { Carrier, Telemetry } from '../telemetry/telemetry.ts'
+import type { ActiveSpan, Carrier, Telemetry } from '../telemetry/telemetry.ts'
+import { createAcceptance } from './acceptance.ts'
 import { type OpenBackendOptions, openBackend, type QueueBackend } from './backend.ts'
-import { createCallOrder } from './call-order.ts'
 import { type Decisions, decisionsOn } from './decisions.ts'
 import { type TurnHandle, turnHandle } from './handle.ts'
+import type { Accepted, NewTurn } from './journal-types.ts'
 import { type ListOptions, listTurns, type TurnPage } from './listing.ts'
 import type { Json, TurnOptions } from './types.ts'
 
@@ -42,12 +43,13 @@ export type TurnClient = Decisions & {
   /**
    * Accepts a turn; once this resolves, it is never lost.
    * @throws TurnkeeperError `turn/invalid_input`, `turn/unknown_agent` when workers run and none has the agent,
-   *   `queue/idempotency_conflict`, or `queue/redis_unavailable`.
+   *   `queue/idempotency_conflict`, `queue/overloaded_queue` with `retryAfterMs` when too much waits, or
+   *   `queue/redis_unavailable`.
    */
   enqueue(agent: string, options: EnqueueOptions): Promise<TurnHandle>
   /**
-   * Enqueues many turns at once, in the order given; one that is refused rejects the whole call, after the others
-   * have been accepted, so give each an idempotency key if you mean to repeat the call.
+   * Enqueues many turns at once, in the order given and in as many round trips as a single one. All are accepted or
+   * none, but for an `idempotency_conflict`: that rejects the call after the others have been accepted.
    */
   enqueueMany(turns: readonly ({ readonly agent: string } & EnqueueOptions)[]): Promise<TurnHandle[]>
   /** A turn by its id. */
@@ -63,6 +65,8 @@ export type TurnClient = Decisions & {
 }
 
 const MAX_INPUT_BYTES = 1024 * 1024
+/** Parameters and metadata together, as JSON: they are read with each claim. */
+const MAX_OPTIONS_BYTES = 64 * 1024
 
 const enqueueSchema = z.strictObject({
   input: z.string().min(1),
@@ -95,52 +99,15 @@ export function clientOn(
   backend: QueueBackend,
   { queue, telemetry }: { queue: string; telemetry: Telemetry },
 ): TurnClient {
-  const { journal, fleet, wakeQueue } = backend
-  const inOrder = createCallOrder<SessionRef>()
+  const accept = createAcceptance(backend)
 
-  const accept = async (agent: string, options: EnqueueOptions, carrier: Carrier): Promise<TurnHandle> => {
-    const {
-      input,
-      sessionId,
-      idempotencyKey,
-      delayMs = 0,
-      deadlineMs,
-      tenant,
-      traceparent,
-      ...rest
-    } = options
-    if ((await fleet.serves(agent)) === 'no') {
-      throw new TurnkeeperError('unknown_agent', `no running worker has an agent named "${agent}"`)
-    }
-    // Turns of a session stand in the order of the calls, also of calls that were not awaited.
-    const session = sessionRef(sessionId ?? derivedSessionId(idempotencyKey), tenant)
-    const accepted = await inOrder(session, () =>
-      journal.accept({
-        session,
-        agent,
-        input,
-        options: withoutUndefined({ ...rest, tenant }),
-        carrier: traceparent === undefined ? carrier : { traceparent },
-        delayMs,
-        ...(idempotencyKey !== undefined && { idempotencyKey }),
-        ...(deadlineMs !== undefined && { deadlineMs }),
-      }),
-    )
-    if (accepted.outcome === 'conflict') {
-      throw new TurnkeeperError(
-        'idempotency_conflict',
-        `the idempotency key stands for turn ${accepted.turnId}, which was enqueued with other input`,
-      )
-    }
-    // The journal has the turn: if this hint is lost, the reconciler gives it.
-    await wakeQueue.wake(accepted.turnId, { delayMs, priority: options.priority ?? 0 }).catch(() => {})
-    return turnHandle(backend, accepted.turnId)
-  }
-
-  const enqueue = async (agent: string, options: EnqueueOptions): Promise<TurnHandle> => {
-    const checked = checkOptions(agent, options)
-    const carried: Carrier = checked.traceparent === undefined ? {} : { traceparent: checked.traceparent }
-    return telemetry.observe(
+  const send = <T>(
+    count: number,
+    agent: string,
+    traceparent: string | undefined,
+    work: Work<T>,
+  ): Promise<T> =>
+    telemetry.observe(
       'send turns',
       {
         'messaging.system.name': 'bullmq',
@@ -148,23 +115,41 @@ export function clientOn(
         'messaging.operation.type': 'send',
         'messaging.destination.name': queue,
         'gen_ai.agent.name': agent,
+        ...(count > 1 && { 'messaging.batch.message_count': count }),
       },
-      async (span) => {
-        const active = telemetry.carrier()
-        const handle = await answering(
-          accept(agent, withoutTrace(checked), active.traceparent === undefined ? carried : active),
-        )
-        span.set({ 'messaging.message.id': handle.id })
-        return handle
-      },
-      checked.traceparent === undefined ? {} : { parent: carried },
+      (span) => answering(work(span, telemetry.carrier())),
+      traceparent === undefined ? {} : { parent: { traceparent } },
     )
+
+  const enqueue = async (agent: string, options: EnqueueOptions): Promise<TurnHandle> => {
+    const checked = checkOptions(agent, options)
+    return send(1, agent, checked.traceparent, async (span, active) => {
+      const carrier = active.traceparent === undefined ? carrierOf(checked) : active
+      const [accepted] = await accept([toNewTurn(agent, checked, carrier)])
+      const turnId = acceptedId(accepted)
+      span.set({ 'messaging.message.id': turnId })
+      return turnHandle(backend, turnId)
+    })
+  }
+
+  const enqueueMany: TurnClient['enqueueMany'] = async (turns) => {
+    const checked = turns.map(({ agent, ...options }) => ({ agent, options: checkOptions(agent, options) }))
+    const agents = new Set(checked.map(({ agent }) => agent))
+    if (agents.size === 0) return []
+    return send(turns.length, [...agents].join(','), undefined, async (_span, active) => {
+      const accepted = await accept(
+        checked.map(({ agent, options }) =>
+          toNewTurn(agent, options, options.traceparent === undefined ? active : carrierOf(options)),
+        ),
+      )
+      return accepted.map((one) => turnHandle(backend, acceptedId(one)))
+    })
   }
 
   const close = (): Promise<void> => backend.close()
   return {
     enqueue,
-    enqueueMany: (turns) => Promise.all(turns.map(({ agent, ...options }) => enqueue(agent, options))),
+    enqueueMany,
     turn: (id) => turnHandle(backend, id),
     turns: (options) => answering(listTurns(backend, options)),
     ...decisionsOn(backend),
@@ -191,11 +176,43 @@ function checkOptions(agent: string, options: EnqueueOptions): EnqueueOptions {
       `input: expected at most ${MAX_INPUT_BYTES} bytes, got ${sizeBytes}`,
     )
   }
+  const extra = JSON.stringify([options.parameters, options.metadata])
+  const extraBytes = Buffer.byteLength(extra)
+  if (extraBytes > MAX_OPTIONS_BYTES) {
+    throw new TurnkeeperError(
+      'invalid_input',
+      `parameters and metadata: expected at most ${MAX_OPTIONS_BYTES} bytes together, got ${extraBytes}`,
+    )
+  }
   return options
 }
 
-function withoutTrace({ traceparent: _traceparent, ...options }: EnqueueOptions): EnqueueOptions {
-  return options
+type Work<T> = (span: ActiveSpan, active: Carrier) => Promise<T>
+
+function carrierOf({ traceparent }: EnqueueOptions): Carrier {
+  return traceparent === undefined ? {} : { traceparent }
+}
+
+function toNewTurn(agent: string, options: EnqueueOptions, carrier: Carrier): NewTurn {
+  const { input, sessionId, idempotencyKey, delayMs = 0, deadlineMs, tenant, traceparent, ...rest } = options
+  return {
+    session: sessionRef(sessionId ?? derivedSessionId(idempotencyKey), tenant),
+    agent,
+    input,
+    options: withoutUndefined({ ...rest, tenant }),
+    carrier,
+    delayMs,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
+  }
+}
+
+function acceptedId(accepted: Accepted | undefined): string {
+  if (accepted && accepted.outcome !== 'conflict') return accepted.turnId
+  throw new TurnkeeperError(
+    'idempotency_conflict',
+    `the idempotency key stands for turn ${accepted?.turnId}, which was enqueued with other input`,
+  )
 }
 
 function withoutUndefined(options: { [K in keyof TurnOptions]: TurnOptions[K] | undefined }): TurnOptions {

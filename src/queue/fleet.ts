@@ -2,15 +2,11 @@ import type { RedisConnection } from '../redis/connection.ts'
 import { globalKeys } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 
-/** Whether a turn for an agent can be run: `nobody` means that no worker is registered at all. */
-export type Served = 'yes' | 'no' | 'nobody'
-
 /** Who works here, and which agents they have. */
 export type Fleet = {
   /** Makes a worker known for `ttlMs`; call it again before that has passed. */
   register(worker: string, agents: readonly string[], ttlMs: number): Promise<void>
   leave(worker: string): Promise<void>
-  serves(agent: string): Promise<Served>
   /** Every registered worker with a value that changes at each `register`. */
   signs(): Promise<ReadonlyMap<string, string>>
 }
@@ -18,16 +14,12 @@ export type Fleet = {
 export function createFleet(redis: RedisConnection, prefix: string): Fleet {
   const { workers, agents } = globalKeys(prefix)
   const register = loadScript('register', import.meta.url)
-  const served = loadScript('served', import.meta.url)
   return {
     async register(worker, names, ttlMs) {
       await register.run(redis, [workers, agents], [worker, ttlMs, ...names])
     },
     async leave(worker) {
       await register.run(redis, [workers, agents], [worker, 0])
-    },
-    async serves(agent) {
-      return (await served.run(redis, [workers, agents], [agent])) as Served
     },
     async signs() {
       const flat = await redis.zrange(workers, '0', '-1', 'WITHSCORES')

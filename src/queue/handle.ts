@@ -46,7 +46,7 @@ export type TurnHandle = AsyncIterable<TurnEvent> & {
 }
 
 /** What a handle works on: a part of the queue's backend. */
-export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'audit' | 'wakeQueue'>
+export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'audit' | 'wakeQueue' | 'backlog'>
 
 /** Who decides where nobody says who. */
 const NOBODY = 'application'
@@ -97,7 +97,11 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
         )
       }
       // The journal has the new turn: if this hint is lost, the reconciler gives it.
-      await source.wakeQueue.wake(retried.turnId, { priority: options.priority ?? 0 }).catch(() => {})
+      const rouse = async (): Promise<void> => {
+        await source.backlog.enlist(retried.turnId, options.priority ?? 0)
+        await source.wakeQueue.wake(retried.turnId)
+      }
+      await rouse().catch(() => {})
       if (retried.outcome === 'retried') {
         const { turnId: retriedAs } = retried
         await answering(

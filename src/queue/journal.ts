@@ -23,15 +23,18 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Reason } from '../errors.ts'
 import type { RedisConnection } from '../redis/connection.ts'
+import type { Confirm } from '../redis/durability.ts'
 import {
   globalKeys,
   newTurnId,
+  type SessionKeys,
   type SessionRef,
   sessionKeys,
   sessionOfTurn,
   type TurnKeys,
 } from '../redis/keys.ts'
-import { loadScript } from '../redis/scripts.ts'
+import { loadScript, type ScriptCall } from '../redis/scripts.ts'
+import { type Backlog, createBacklog } from './backlog.ts'
 import type {
   Accepted,
   BeginOutcome,
@@ -65,6 +68,10 @@ export type JournalOptions = {
   readonly resultTtlMs: number
   /** How long the events of a finished turn can be read, in milliseconds. */
   readonly eventTtlMs: number
+  /** Indexes over all sessions; default: with the default limits. */
+  readonly backlog?: Backlog
+  /** Waits until what was accepted, or an unsafe start, is as safe as was asked; default: does not wait. */
+  readonly confirm?: Confirm
 }
 
 export type Journal = ReturnType<typeof createJournal>
@@ -88,7 +95,14 @@ export function hashOf(value: Json): string {
 }
 
 /** The journal on one connection. Its methods reject only when Redis cannot be reached. */
-export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: JournalOptions) {
+export function createJournal({
+  redis,
+  prefix,
+  resultTtlMs,
+  eventTtlMs,
+  backlog = createBacklog({ redis, prefix }),
+  confirm = async () => {},
+}: JournalOptions) {
   const scripts = {
     accept: script('accept'),
     claim: script('claim'),
@@ -105,43 +119,28 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
   const turnKeys = (turnId: string): TurnKeys => keysOf(sessionOfTurn(turnId)).turn(turnId)
 
   return {
-    /** Accepts a turn (J1). The index of open turns is written first, so that a crash between leaves a trace. */
+    /** Accepts a turn that no limit keeps out (J1). */
     async accept(turn: NewTurn): Promise<Accepted> {
       const turnId = newTurnId(turn.session)
-      const session = keysOf(turn.session)
-      const { turn: turnKey } = session.turn(turnId)
-      const { idempotencyKey } = turn
       await redis.zadd(global.open, Date.now(), turnId)
-      const reply = (await scripts.accept.run(
+      const [accepted] = await this.acceptAll([{ ...turn, turnId }])
+      return accepted as Accepted // one for one
+    },
+
+    /**
+     * Accepts turns that were admitted, in their order (J1); the answers come in the same order. Whoever admits writes
+     * the index of open turns first, so that a crash between leaves a trace.
+     */
+    async acceptAll(turns: readonly (NewTurn & { readonly turnId: string })[]): Promise<readonly Accepted[]> {
+      const replies = await scripts.accept.runAll(
         redis,
-        [
-          turnKey,
-          session.inbox,
-          session.delayed,
-          idempotencyKey === undefined ? turnKey : session.idempotency(idempotencyKey),
-        ],
-        [
-          turnId,
-          idempotencyKey === undefined ? '' : '1',
-          hashOf([turn.agent, turn.input, turn.options]),
-          turn.delayMs ?? 0,
-          turn.deadlineMs ?? '',
-          'agent',
-          turn.agent,
-          'input',
-          turn.input,
-          'options',
-          JSON.stringify(turn.options),
-          'carrier',
-          JSON.stringify(turn.carrier),
-          'idempotencyKey',
-          idempotencyKey ?? '',
-        ],
-      )) as [string, string, string]
-      const [outcome, id, position] = reply
-      if (outcome !== 'accepted') await redis.zrem(global.open, turnId)
-      if (outcome === 'conflict') return { outcome, turnId: id }
-      return { outcome: outcome as 'accepted' | 'duplicate', turnId: id, position: Number(position) }
+        turns.map((turn) => acceptCall(keysOf(turn.session), turn)),
+      )
+      const accepted = replies.map((reply) => toAccepted(reply as [string, string, string]))
+      const unused = turns.filter((_turn, i) => accepted[i]?.outcome !== 'accepted')
+      await Promise.all(unused.map(({ turnId }) => backlog.forget(turnId)))
+      await confirm()
+      return accepted
     },
 
     /** Claims `turnId` for a worker if it is the head of its session (J2). */
@@ -194,10 +193,11 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
     /** Prolongs the lease of a claimed turn, and tells whether somebody wants it cancelled. */
     async renew(claim: Claim, leaseMs: number): Promise<RenewOutcome> {
       const key = turnKeys(claim.turn.id).turn
-      const [outcome, reason] = (await scripts.renew.run(redis, [key], [claim.epoch, leaseMs])) as [
-        string,
-        string?,
-      ]
+      const [reply] = await Promise.all([
+        scripts.renew.run(redis, [key], [claim.epoch, leaseMs]),
+        backlog.renew(claim.turn.id, leaseMs),
+      ])
+      const [outcome, reason] = reply as [string, string?]
       return outcome === 'cancel' ? { outcome, reason: reason ?? '' } : { outcome: outcome as WriteOutcome }
     },
 
@@ -222,6 +222,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       ]
       const begin = () => scripts.begin.run(redis, [keys.turn, keys.steps, keys.events], args)
       const [outcome, detail] = (await persist(begin, PATIENCE_MS)) as [BeginOutcome['outcome'], string?]
+      if (step.effect === 'unsafe' && (outcome === 'go' || outcome === 'reviewed')) await confirm()
       if (outcome === 'done') return { outcome, result: JSON.parse(detail ?? 'null') }
       if (outcome === 'ambiguous') return { outcome, nonce: detail ?? '' }
       if (outcome === 'reviewed') return { outcome, decision: JSON.parse(detail ?? '{}') as Hold }
@@ -315,8 +316,7 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
         await redis.zadd(global.dead, now, turnId)
         await redis.zremrangebyscore(global.dead, '-inf', expired)
       }
-      await Promise.all([redis.zrem(global.open, turnId), redis.zadd(global.ended, now, turnId)])
-      await redis.zremrangebyscore(global.ended, '-inf', expired)
+      await backlog.close(turnId, resultTtlMs)
     },
 
     /** A turn as it stands, or undefined where no such turn is kept. */
@@ -352,6 +352,42 @@ export function createJournal({ redis, prefix, resultTtlMs, eventTtlMs }: Journa
       return { open, ended }
     },
   }
+}
+
+/** Keys and arguments of the script that accepts a turn. */
+function acceptCall(session: SessionKeys, turn: NewTurn & { readonly turnId: string }): ScriptCall {
+  const { turnId, idempotencyKey } = turn
+  const { turn: key } = session.turn(turnId)
+  return {
+    keys: [
+      key,
+      session.inbox,
+      session.delayed,
+      idempotencyKey === undefined ? key : session.idempotency(idempotencyKey),
+    ],
+    args: [
+      turnId,
+      idempotencyKey === undefined ? '' : '1',
+      hashOf([turn.agent, turn.input, turn.options]),
+      turn.delayMs ?? 0,
+      turn.deadlineMs ?? '',
+      'agent',
+      turn.agent,
+      'input',
+      turn.input,
+      'options',
+      JSON.stringify(turn.options),
+      'carrier',
+      JSON.stringify(turn.carrier),
+      'idempotencyKey',
+      idempotencyKey ?? '',
+    ],
+  }
+}
+
+function toAccepted([outcome, turnId, position]: readonly [string, string, string]): Accepted {
+  if (outcome === 'conflict') return { outcome, turnId }
+  return { outcome: outcome as 'accepted' | 'duplicate', turnId, position: Number(position) }
 }
 
 type ClaimReply = [string, epoch: string, record: string[], steps: string[], history: string[], now: string]

@@ -1,8 +1,9 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { TurnkeeperError } from '../errors.ts'
+import { describeRedisUrl, parseRedisAddress } from './address.ts'
 
 /** A connection as this house hands it around; commands are methods. */
-export type RedisConnection = Redis
+export type RedisConnection = Redis | Cluster
 
 /**
  * What a connection is for:
@@ -20,27 +21,25 @@ export type ConnectOptions = {
   readonly timeoutMs?: number
 }
 
+type Settings = Omit<RedisOptions, 'replyMapping'>
+
 const COMMAND_TIMEOUT_MS = 10_000
 
 /**
- * Opens a connection to `url` (`redis://`, `rediss://` or `unix:///path`) and waits until it answers.
- * Later losses are mended by reconnecting; only the first attempt fails the call.
- * @throws TurnkeeperError `queue/redis_unavailable` when nobody answers in time.
+ * Opens a connection to `url` (`redis://`, `rediss://`, `unix:///path`, `redis+cluster://…`, `redis+sentinel://…`) and
+ * waits until it answers. Later losses are mended by reconnecting; only the first attempt fails the call.
+ * @throws TurnkeeperError `queue/redis_unavailable` when nobody answers in time, `config/invalid_config`.
  */
 export async function connectRedis(url: string, options: ConnectOptions = {}): Promise<RedisConnection> {
   const { role = 'command', name = 'turnkeeper', timeoutMs = 5_000 } = options
-  const settings: Omit<RedisOptions, 'replyMapping'> = {
-    ...parseRedisUrl(url),
+  const redis = openConnection(url, {
     connectionName: name,
-    lazyConnect: true,
     connectTimeout: timeoutMs,
     // The queue's commands wait for Redis to come back; their callers hold deadlines of their own.
     maxRetriesPerRequest: null,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000),
     enableReadyCheck: role !== 'subscriber',
     ...(role === 'command' && { commandTimeout: COMMAND_TIMEOUT_MS }),
-  }
-  const redis = new Redis(settings)
+  })
   // Without a listener, ioredis prints each failed reconnect; who uses the connection sees the failed command.
   redis.on('error', ignore)
   try {
@@ -54,53 +53,57 @@ export async function connectRedis(url: string, options: ConnectOptions = {}): P
 
 /** Closes a connection: politely if it is up, at once if it is not. */
 export async function closeRedis(redis: RedisConnection): Promise<void> {
-  const mayBeBusy = redis.options.commandTimeout === undefined
+  const mayBeBusy = redis instanceof Cluster || redis.options.commandTimeout === undefined
   if (redis.status === 'ready' && !mayBeBusy) await redis.quit().catch(ignore)
   redis.disconnect()
 }
 
-/** The address without its password, for messages and logs. */
-export function describeRedisUrl(url: string): string {
-  if (url.startsWith('unix:')) return url
-  try {
-    const { protocol, host, pathname } = new URL(url)
-    return `${protocol}//${host}${pathname}`
-  } catch {
-    return 'an address that is not a URL'
+/** Connections to the servers that may be written to: the connection itself, or the masters of a cluster. */
+export function serversOf(redis: RedisConnection): readonly Redis[] {
+  return redis instanceof Cluster ? redis.nodes('master') : [redis]
+}
+
+function openConnection(url: string, settings: Settings): RedisConnection {
+  const address = parseRedisAddress(url)
+  if (address.kind === 'cluster') {
+    return new Cluster([...address.servers], {
+      lazyConnect: true,
+      clusterRetryStrategy: pauseMs,
+      enableReadyCheck: true,
+      redisOptions: { ...settings, ...address.access },
+      slotsRefreshTimeout: settings.connectTimeout ?? 5_000,
+    })
+  }
+  const one = { ...settings, lazyConnect: true, retryStrategy: pauseMs }
+  switch (address.kind) {
+    case 'socket':
+      return new Redis({ ...one, path: address.path })
+    case 'single':
+      return new Redis({ ...one, ...address.server, ...address.access })
+    case 'sentinel': {
+      const { tls, ...access } = address.access
+      return new Redis({
+        ...one,
+        sentinels: [...address.servers],
+        name: address.master,
+        sentinelRetryStrategy: pauseMs,
+        ...access,
+        ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
+      })
+    }
   }
 }
 
-function parseRedisUrl(url: string): Omit<RedisOptions, 'replyMapping'> {
-  if (url.startsWith('unix:')) return { path: url.replace(/^unix:(\/\/)?/, '') }
-  let parsed: URL
-  try {
-    parsed = new URL(url)
-  } catch {
-    throw new TurnkeeperError(
-      'invalid_config',
-      'redis.url: expected redis://host:port, rediss:// or unix:///path',
-    )
-  }
-  if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') {
-    throw new TurnkeeperError(
-      'invalid_config',
-      `redis.url: expected redis://, rediss:// or unix://, got ${parsed.protocol}//`,
-    )
-  }
-  return {
-    host: parsed.hostname || '127.0.0.1',
-    port: parsed.port === '' ? 6379 : Number(parsed.port),
-    ...(parsed.username !== '' && { username: decodeURIComponent(parsed.username) }),
-    ...(parsed.password !== '' && { password: decodeURIComponent(parsed.password) }),
-    ...(parsed.pathname.length > 1 && { db: Number(parsed.pathname.slice(1)) }),
-    ...(parsed.protocol === 'rediss:' && { tls: {} }),
-  }
+/** The pause before a reconnect. */
+function pauseMs(attempt: number): number {
+  return Math.min(50 * 2 ** attempt, 2_000)
 }
 
 async function firstAnswer(redis: RedisConnection, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const refused = new Promise<never>((_resolve, reject) => {
-    redis.once('error', reject)
+    // A sentinel that is away is not the end: the next one is asked.
+    if (!('sentinels' in redis.options) || !redis.options.sentinels) redis.once('error', reject)
     timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
   })
   try {

@@ -12,8 +12,9 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TurnkeeperError } from '../errors.ts'
-import { checkRedis, type Durability } from './checks.ts'
+import { checkRedis } from './checks.ts'
 import { closeRedis, connectRedis } from './connection.ts'
+import type { Durability, DurabilityOptions } from './durability.ts'
 
 /** Where a Redis came from: an address that was given, a server that we spawned, or the npm package. */
 export type RedisOrigin = 'url' | 'spawned' | 'fallback'
@@ -33,6 +34,8 @@ export type OpenRedisOptions = {
   /** Folder of the embedded server's files; default `.turnkeeper/redis`. */
   readonly dataDir?: string
   readonly durability?: Durability
+  /** Replicas that the durability `always` counts on; default 0. */
+  readonly replicas?: number
   /** false for one-shot commands: they join a server but start none. Default true. */
   readonly mayStart?: boolean
   /** Told once of anything that a person should know. */
@@ -49,14 +52,18 @@ const LOCK_WAIT_MS = 15_000
  * @throws TurnkeeperError `queue/redis_unavailable` or `config/redis_unsupported`, saying what to do.
  */
 export async function openRedis(options: OpenRedisOptions = {}): Promise<RedisServer> {
-  const { url, dataDir = '.turnkeeper/redis', durability = 'aof', mayStart = true } = options
+  const { url, dataDir = '.turnkeeper/redis', durability = 'aof', replicas = 0, mayStart = true } = options
   if (url) {
-    await probe(url, durability)
+    await probe(url, { durability, replicas })
     return borrowed({ url, origin: 'url', pid: 0 })
   }
   const announcement = `${dataDir}.json`
   const running = await joinRunning(announcement)
-  if (running) return borrowed(running)
+  if (running) {
+    // The other modes are its owner's choice; this one is a promise to our callers.
+    if (durability === 'always') await probe(running.url, { durability, replicas })
+    return borrowed(running)
+  }
   if (!mayStart) throw noServer('no worker or server of this folder runs one')
 
   mkdirSync(dirname(announcement), { recursive: true })
@@ -80,6 +87,9 @@ async function start(
   const { env = process.env, warn = () => {} } = options
   const binary = onPath(env, 'redis-server') ?? onPath(env, 'valkey-server')
   if (binary) return spawnServer(binary, options.dataDir, options.durability)
+  if (options.durability === 'always') {
+    throw noServer('redis.durability: always needs a real one; no redis-server or valkey-server is on PATH')
+  }
   const fallback = await startFallback()
   if (!fallback) throw noServer('no redis-server or valkey-server is on PATH')
   warn(
@@ -94,8 +104,17 @@ async function spawnServer(binary: string, dataDir: string, durability: Durabili
   const socketDir = mkdtempSync(join(tmpdir(), 'turnkeeper-'))
   const socket = join(socketDir, 'redis.sock')
   const persistence =
-    durability === 'aof' ? ['--appendonly', 'yes', '--dir', dataDir] : ['--save', '', '--dir', socketDir]
-  if (durability === 'aof') mkdirSync(dataDir, { recursive: true })
+    durability === 'none'
+      ? ['--save', '', '--dir', socketDir]
+      : [
+          '--appendonly',
+          'yes',
+          '--appendfsync',
+          durability === 'always' ? 'always' : 'everysec',
+          '--dir',
+          dataDir,
+        ]
+  if (durability !== 'none') mkdirSync(dataDir, { recursive: true })
   const args = ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', ...persistence]
   const shell = spawn(
     '/bin/sh',
@@ -137,10 +156,10 @@ async function startFallback(): Promise<Started | undefined> {
   return { url: `redis://127.0.0.1:${server.port}`, origin: 'fallback', stop: () => server.close() }
 }
 
-async function probe(url: string, durability: Durability): Promise<void> {
+async function probe(url: string, options: DurabilityOptions): Promise<void> {
   const redis = await connectRedis(url)
   try {
-    await checkRedis(redis, durability)
+    await checkRedis(redis, options)
   } finally {
     await closeRedis(redis)
   }

@@ -34,10 +34,25 @@ export type TurnKeys = {
   readonly channel: string
 }
 
+/** Keys of one tenant; all in the slot of the fleet. */
+export type TenantKeys = {
+  /** Sorted set of its turns that are not terminal, by their rank among wake-ups. */
+  readonly open: string
+  /** Sorted set of its turns that run, by the time at which their leases end. */
+  readonly running: string
+  /** Sorted set of its turns that wait because as many run as may, by rank. */
+  readonly limited: string
+}
+
 /** Keys that belong to no session. */
 export type GlobalKeys = {
   /** Sorted set of turns that are not terminal, by acceptance time. */
   readonly open: string
+  /** Sorted set of sessions whose first turn could start, by the time since when it could. */
+  readonly ready: string
+  /** Set of tenants of which turns wait because as many run as may. */
+  readonly limited: string
+  tenant(tenant: string): TenantKeys
   /** Sorted set of turns that are, by the time of their end. */
   readonly ended: string
   /** Sorted set of dead letters: turns that were given up, by the time of their end. */
@@ -60,6 +75,8 @@ export type GlobalKeys = {
   readonly bull: string
   /** Channel on which workers hear of turns to cancel. */
   readonly control: string
+  /** Who counts what waits now. */
+  readonly gauges: string
   /** Who reconciles now. */
   readonly reconciler: string
 }
@@ -68,19 +85,28 @@ const NAME = /^[A-Za-z0-9._:@+=-]{1,128}$/
 
 /** Global keys under `prefix`. Tags keep together what one script touches, and a whole queue, as BullMQ needs. */
 export function globalKeys(prefix: string): GlobalKeys {
+  const fleet = `{${prefix}:fleet}`
   return {
-    open: `${prefix}:open`,
-    ended: `${prefix}:ended`,
+    open: `${fleet}:open`,
+    ready: `${fleet}:ready`,
+    limited: `${fleet}:limited`,
+    tenant: (tenant) => ({
+      open: `${fleet}:open:${tenant}`,
+      running: `${fleet}:running:${tenant}`,
+      limited: `${fleet}:limited:${tenant}`,
+    }),
+    ended: `${fleet}:ended`,
     dead: `${prefix}:dead`,
     audit: `${prefix}:audit`,
     census: `${prefix}:census`,
-    workers: `{${prefix}:fleet}:workers`,
-    agents: `{${prefix}:fleet}:agents`,
+    workers: `${fleet}:workers`,
+    agents: `${fleet}:agents`,
     health: `${prefix}:health`,
     records: `{${prefix}:records}`,
     models: `${prefix}:models`,
     bull: `{${prefix}:bull}`,
     control: `${prefix}:control`,
+    gauges: `${prefix}:gauges`,
     reconciler: `${prefix}:reconciler`,
   }
 }
@@ -99,6 +125,11 @@ export function sessionRef(sessionId: string, tenant?: string): SessionRef {
 /** The session id as the caller gave it. */
 export function sessionIdOf(ref: SessionRef): string {
   return ref.split('~', 1)[0] as string
+}
+
+/** The tenant of a turn; `default` where it has none. */
+export function tenantOfTurn(turnId: string): string {
+  return sessionOfTurn(turnId).split('~')[1] ?? 'default'
 }
 
 /** A session for a turn that names none: derived from the idempotency key, so that a repeated call finds it; or fresh. */

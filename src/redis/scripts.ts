@@ -9,7 +9,11 @@ export type ScriptArgument = string | number | Buffer
 export type Script = {
   readonly name: string
   run(redis: RedisConnection, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>
+  /** Runs it many times in one round trip, in the order given wherever calls meet on one server. */
+  runAll(redis: RedisConnection, calls: readonly ScriptCall[]): Promise<readonly unknown[]>
 }
+
+export type ScriptCall = { readonly keys: readonly string[]; readonly args: readonly ScriptArgument[] }
 
 /**
  * Reads `lua/<name>.lua` beside the module at `baseUrl`. `--@include file` lines are replaced by that file, once
@@ -18,17 +22,36 @@ export type Script = {
 export function loadScript(name: string, baseUrl: string): Script {
   const source = readWithIncludes(new URL(`./lua/${name}.lua`, baseUrl), new Set())
   const sha = createHash('sha1').update(source).digest('hex')
+  const run: Script['run'] = async (redis, keys, args) => {
+    try {
+      return await redis.evalsha(sha, keys.length, ...keys, ...args)
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+      return await redis.eval(source, keys.length, ...keys, ...args)
+    }
+  }
   return {
     name,
-    async run(redis, keys, args) {
-      try {
-        return await redis.evalsha(sha, keys.length, ...keys, ...args)
-      } catch (error) {
-        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-        return await redis.eval(source, keys.length, ...keys, ...args)
-      }
+    run,
+    runAll(redis, calls) {
+      if (calls.length === 1) return Promise.all(calls.map(({ keys, args }) => run(redis, keys, args)))
+      // The first call on a server brings the script along: repeating those that lacked it would change the order.
+      const known = new Set<string>()
+      return Promise.all(
+        calls.map(({ keys, args }) => {
+          const server = redis.isCluster ? tagOf(keys[0] ?? '') : ''
+          if (known.has(server)) return redis.evalsha(sha, keys.length, ...keys, ...args)
+          known.add(server)
+          return redis.eval(source, keys.length, ...keys, ...args)
+        }),
+      )
     },
   }
+}
+
+/** What decides on the slot of a key, and so on its server. */
+function tagOf(key: string): string {
+  return /\{([^}]+)\}/.exec(key)?.[1] ?? key
 }
 
 function readWithIncludes(file: URL, seen: Set<string>): string {

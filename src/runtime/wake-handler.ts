@@ -48,7 +48,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
   const { backend, agents, worker, leaseMs } = options
-  const { journal, wakeQueue } = backend
+  const { journal, backlog, wakeQueue } = backend
 
   const wakeFor = async (following: Following, turnId: string, beside = false): Promise<void> => {
     if (following.kind === 'turn') await wakeQueue.wake(following.turnId, beside ? { delayMs: 1 } : {})
@@ -61,7 +61,9 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
     let served: readonly string[] | '*' = names
     let gone = ''
     for (;;) {
+      if ((await backlog.start(target, leaseMs)) === 'limited') return // woken when a turn of its tenant ends
       const claimed = await journal.claim(target, { worker, wakeup: id, leaseMs, agents: served, gone })
+      if (claimed.outcome !== 'claimed' && claimed.outcome !== 'busy') await giveWay(backend, target)
       switch (claimed.outcome) {
         case 'next':
           if (claimed.following.kind !== 'turn') return wakeFor(claimed.following, target)
@@ -90,6 +92,12 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
       }
     }
   }
+}
+
+/** Gives the place of a turn that runs no longer back, and wakes those of its tenant that have waited for one. */
+async function giveWay({ backlog, wakeQueue }: QueueBackend, turnId: string): Promise<void> {
+  const waiting = await backlog.stop(turnId)
+  await Promise.all(waiting.map((next) => wakeQueue.wake(next)))
 }
 
 async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Following> {
@@ -128,6 +136,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
+    await giveWay(backend, claim.turn.id)
     if (ending.holdMs !== undefined) {
       await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })
     }

@@ -19,6 +19,7 @@ import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../queue/bullmq.ts'
 import { startCensus } from '../queue/census.ts'
+import { startQueueGauges } from '../queue/gauges.ts'
 import type { Journal } from '../queue/journal.ts'
 import { startHeartbeat } from '../queue/presence.ts'
 import { startReconciler } from '../queue/reconciler.ts'
@@ -176,6 +177,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     ttlMs: Math.max(REGISTERED_FOR_MS, 5 * everyMs),
   }) // K1
   const leases = new Map<string, Lease>()
+  const gauges = startQueueGauges({ backend, telemetry, queue: queue.name })
   const deafen = listenForCancels(backend, config.redis.prefix, leases)
   const reconciler = startReconciler({
     backend,
@@ -245,6 +247,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     await consumer.close(GRACE_MS + CLOSING_MS)
     clearTimeout(grace)
     await reconciler.close()
+    await gauges.close()
     await census.close()
     deafen()
     telemetry.log.info({ worker: id }, 'worker closed')

@@ -165,6 +165,17 @@ export const GAUGES = {
     unit: '{route}',
     labels: ['route', 'alias', 'provider', 'model'],
   },
+  queue_jobs: {
+    description:
+      'Turns that wait: ready (first of their session, could start now) and limited (wait for their tenant).',
+    unit: '{job}',
+    labels: ['queue', 'state'],
+  },
+  queue_oldest_job_age_seconds: {
+    description: 'How long the first of the turns that could start now has been able to.',
+    unit: 's',
+    labels: ['queue'],
+  },
   worker_active_jobs: {
     description: 'Turns that this worker runs now.',
     unit: '{turn}',

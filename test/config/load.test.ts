@@ -230,6 +230,28 @@ agents: ./agents.ts
   })
 })
 
+test('tenants that are not named have the limits of default, and what one leaves out is as there', async () => {
+  const { queue } = await loadConfig({
+    queue: { maxQueueAge: '5s', tenants: { default: { running: 7 }, acme: { queued: 9 } } },
+  })
+  expect(queue.maxQueueAgeMs).toBe(5_000)
+  expect({ ...queue.tenants }).toEqual({
+    default: { running: 7, queued: 10_000 },
+    acme: { running: 7, queued: 9 },
+  })
+  expect((await loadConfig({})).queue.tenants.default).toEqual({ running: 100, queued: 10_000 })
+})
+
+test.each(['redis+cluster://a:1,b:2', 'rediss+cluster://u:p@a,b', 'redis+sentinel://a:1,b:2/main'])(
+  '%s is an address of a Redis',
+  async (url) => {
+    expect((await loadConfig({ redis: { url, durability: 'always' } })).redis).toMatchObject({
+      url,
+      replicas: 0,
+    })
+  },
+)
+
 describe('what is refused', () => {
   const withProvider = (fields: object) => ({ providers: { p: { ...provider, ...fields } } })
   const withRoutes = (...routes: unknown[]) => ({ providers: { p: provider }, models: { coder: { routes } } })
@@ -244,7 +266,17 @@ describe('what is refused', () => {
     ],
     ['a section that is no mapping', { redis: 3 }, 'redis: expected a mapping, got a number'],
     ['a Redis URL of another kind', { redis: { url: 'http://a' } }, 'redis.url: expected redis://'],
-    ['an unknown durability', { redis: { durability: 'always' } }, 'expected aof, none, got "always"'],
+    ['an unknown durability', { redis: { durability: 'maybe' } }, 'expected aof, always, none, got "maybe"'],
+    [
+      'replicas that nobody waits for',
+      { redis: { replicas: 1 } },
+      'redis: expected "durability: always" beside "replicas"',
+    ],
+    [
+      'a tenant that may run nothing',
+      { queue: { tenants: { a: { running: 0 } } } },
+      'a whole number from 1 up',
+    ],
     ['a server open to the outside', { server: { host: '0.0.0.0' } }, 'there are no API keys yet'],
     [
       'a port out of range',

@@ -12,12 +12,17 @@ export type TestGateway = {
 export async function openGateway(
   redisUrl: string,
   prefix: string,
-  { port = 0, ...options }: GatewayOptions & { readonly port?: number } = {},
+  {
+    port = 0,
+    queue = {},
+    ...options
+  }: GatewayOptions & { readonly port?: number; readonly queue?: object } = {},
 ): Promise<TestGateway> {
   const config = await loadConfig({
     redis: { url: redisUrl, prefix, durability: 'none' },
     server: { port },
     metrics: { port: 0 },
+    queue,
   })
   let logged = ''
   const logStream = new Writable({

@@ -153,3 +153,16 @@ test('a request that was addressed to another host name is refused', async () =>
   expect(await status(`localhost:${port}`)).toBe(200)
   expect(await status(`[::1]:${port}`)).toBe(200)
 })
+
+test('what the queue cannot take is answered with 429 and the time to try again', async () => {
+  const full = await openGateway(server.url, 'full', { queue: { tenants: { default: { queued: 1 } } } })
+  const url = `${full.gateway.url}/v1/turns`
+  expect((await post(url, turn())).status).toBe(202)
+  const { status, headers, body } = await post(url, turn())
+  await full.gateway.close()
+  expect(status).toBe(429)
+  expect(headers.get('retry-after')).toBe('5')
+  expect(body).toMatchObject({
+    error: { code: 'queue/overloaded_queue', retryable: true, retryAfterMs: 5_000 },
+  })
+})

@@ -55,6 +55,11 @@ test.each([
   ['an option that does not exist', { input: 'x', sesionId: 's' }, /sesionId/],
   ['a traceparent that is none', { input: 'x', traceparent: 'abc' }, /traceparent/],
   ['a session name with a space', { input: 'x', sessionId: 'a b' }, /sessionId: expected 1 to 128/],
+  [
+    'metadata that belong into a store of their own',
+    { input: 'x', metadata: { page: 'x'.repeat(70_000) } },
+    /parameters and metadata: expected at most 65536 bytes together/,
+  ],
   ['an input over a megabyte', { input: 'x'.repeat(1_100_000) }, /at most 1048576 bytes, got 1100000/],
 ])('%s is refused before anything is written', async (_what, options, message) => {
   await expect(client.enqueue('a', options)).rejects.toMatchObject({

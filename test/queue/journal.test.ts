@@ -5,7 +5,7 @@ import type { TurnResult } from '../../src/queue/types.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { type SessionRef, sessionKeys, sessionOfTurn, sessionRef } from '../../src/redis/keys.ts'
-import { serverKinds, startRedis } from '../redis-servers.ts'
+import { clusterKinds, startRedis } from '../redis-servers.ts'
 
 const result = (id: string, text: string): TurnResult => ({
   id,
@@ -25,7 +25,7 @@ const result = (id: string, text: string): TurnResult => ({
   routes: [],
 })
 
-describe.each(serverKinds)('the journal on %s', (kind) => {
+describe.each(clusterKinds)('the journal on %s', (kind) => {
   let server: RedisServer
   let redis: RedisConnection
   let journal: Journal

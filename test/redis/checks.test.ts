@@ -10,7 +10,7 @@ function serverThatSays(facts: Record<string, string>): RedisConnection {
 }
 
 test('a server that keeps what it is given is taken', async () => {
-  await expect(checkRedis(serverThatSays({}), 'aof')).resolves.toBeUndefined()
+  await expect(checkRedis(serverThatSays({}), { durability: 'aof' })).resolves.toBeUndefined()
 })
 
 test.each([
@@ -18,12 +18,14 @@ test.each([
   ['evicting', { maxmemory_policy: 'allkeys-lru' }, 'CONFIG SET maxmemory-policy noeviction'],
   ['without an append-only file', { aof_enabled: '0' }, 'CONFIG SET appendonly yes'],
 ])('a server that is %s is refused with the line that mends it', async (_what, facts, line) => {
-  await expect(checkRedis(serverThatSays(facts), 'aof')).rejects.toMatchObject({
+  await expect(checkRedis(serverThatSays(facts), { durability: 'aof' })).rejects.toMatchObject({
     code: 'config/redis_unsupported',
     message: expect.stringContaining(line),
   })
 })
 
 test('who asks for no durability may have none', async () => {
-  await expect(checkRedis(serverThatSays({ aof_enabled: '0' }), 'none')).resolves.toBeUndefined()
+  await expect(
+    checkRedis(serverThatSays({ aof_enabled: '0' }), { durability: 'none' }),
+  ).resolves.toBeUndefined()
 })

@@ -79,6 +79,7 @@ function mortalJournal(journal: Journal, life: Life): Journal {
 function silentQueue(life: Life): QueueBackend['wakeQueue'] {
   return {
     wake: () => life.pass(async () => {}),
+    wakeAll: () => life.pass(async () => {}),
     attention: async () => 'none',
     close: async () => {},
   }

@@ -25,9 +25,9 @@ export async function openScriptedWorker(
   redisUrl: string,
   agents: readonly Agent[],
   callModel: CallModel,
-  { leaseMs = 10_000, name = 'w1', prefix = 'test' } = {},
+  { leaseMs = 10_000, name = 'w1', prefix = 'test', queue = {} as object } = {},
 ): Promise<ScriptedWorker> {
-  const config = await loadConfig({ redis: { url: redisUrl, prefix, durability: 'none' } })
+  const config = await loadConfig({ redis: { url: redisUrl, prefix, durability: 'none' }, queue })
   const backend = await openBackend(config)
   const leaving = new AbortController()
   const stopped = new AbortController()

@@ -10,6 +10,9 @@ else
   redis.call('ZADD', KEYS[1], now + ttl, ARGV[1])
   for i = 3, #ARGV do redis.call('ZADD', KEYS[2], 'GT', now + ttl, ARGV[i]) end
 end
+for _, key in ipairs(KEYS) do
+  if ttl > 0 then redis.call('PEXPIRE', key, 2 * ttl) end
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 return 'ok'

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Health, type HealthOptions, openHealth } from '../../../src/providers/routing/breaker/health.ts'
 import { createRouter } from '../../../src/providers/routing/router.ts'
@@ -168,7 +169,7 @@ describe.each(serverKinds)('the health of routes on %s', (kind) => {
   })
 
   test('a thousand decisions and successes with closed breakers send no command (H1)', async () => {
-    const redis = await connect('command')
+    const redis = (await connect('command')) as Redis // no cluster here
     const health = await member({ redis, tickMs: 60_000 })
     const sent: string[] = []
     const send = redis.sendCommand.bind(redis)
