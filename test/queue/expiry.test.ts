@@ -14,7 +14,7 @@ afterAll(() => server.close())
 const keysOf = async (redis: RedisConnection): Promise<string[]> =>
   (await Promise.all(serversOf(redis).map((one) => one.keys('*')))).flat().sort()
 
-test('when turns have ended and their time is over, only their sessions and fixed keys of BullMQ are left', async () => {
+test('when turns have ended and their time is over, only their sessions, the audit and fixed keys of BullMQ are left', async () => {
   const settings = { resultTtl: '400ms', eventTtl: '200ms', tenants: { t: { running: 1 } } }
   const worker = await startLiveWorker(server.url, { prefix: 'brief', turnMs: 5, queue: settings })
   const { client, backend, close } = await openQueue(server.url, { prefix: 'brief', queue: settings })
@@ -34,9 +34,8 @@ test('when turns have ended and their time is over, only their sessions and fixe
     (await keysOf(backend.redis)).filter(
       (key) => !isHistory(key) && !key.startsWith('{brief:bull}:turns:later-'),
     )
-  const fixed = ['delayed', 'events', 'id', 'marker', 'meta', 'stalled-check'].map(
-    (key) => `{brief:bull}:turns:${key}`,
-  )
+  const ofBull = ['delayed', 'events', 'id', 'marker', 'meta', 'stalled-check']
+  const fixed = ['brief:audit', ...ofBull.map((key) => `{brief:bull}:turns:${key}`)]
   await expect
     .poll(async () => (await left()).filter((key) => !fixed.includes(key)), { timeout: 5_000 })
     .toEqual([])
