@@ -315,6 +315,7 @@ export function createJournal({
       if (error && DEAD_LETTERS.has(error.reason)) {
         await redis.zadd(global.dead, now, turnId)
         await redis.zremrangebyscore(global.dead, '-inf', expired)
+        await redis.pexpire(global.dead, resultTtlMs)
       }
       await backlog.close(turnId, resultTtlMs)
     },
