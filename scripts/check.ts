@@ -2,6 +2,18 @@
 
 import { spawnSync } from 'node:child_process'
 
+/** Suites that start processes, clusters or replicas: `npm test` runs them. */
+const BEYOND_UNITS = [
+  'test/integration/**',
+  'test/acceptance/**',
+  'test/cli/**',
+  'test/testing/**',
+  'test/redis/durability.test.ts',
+  'test/queue/queue.test.ts',
+  'test/providers/llamacpp-cli/upstream.test.ts',
+  '**/fleet.test.ts',
+]
+
 const steps: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['types', 'tsc', '-p', '.'],
@@ -11,11 +23,7 @@ const steps: readonly (readonly [name: string, command: string, ...args: string[
     'run',
     '--reporter=default',
     '--silent=passed-only',
-    '--exclude=test/integration/**',
-    '--exclude=test/acceptance/**',
-    // Real processes of the command line: npm test runs them.
-    '--exclude=test/cli/**',
-    '--exclude=**/fleet.test.ts',
+    ...BEYOND_UNITS.map((glob) => `--exclude=${glob}`),
   ],
 ]
 
