@@ -169,8 +169,7 @@ function endResponse(state: State, { response, type }: WholeResponse, emit: Part
   const mapped = finishOutput(state.items, response.output, emit)
   const hasFailed = state.status === 'failed' || state.status === 'cancelled'
   if (hasFailed || response.error != null) return { type: 'error', body: errorOf(response) }
-  // A response that goes on in the background is no answer yet.
-  state.isOver = state.status !== 'queued' && state.status !== 'in_progress'
+  state.isOver = true
   return mapped
 }
 
