@@ -38,13 +38,13 @@ export type {
   Usage,
 } from './providers/types.ts'
 export type { AuditEntry } from './queue/audit.ts'
-export type { EnqueueOptions, TurnClient } from './queue/client.ts'
-export { type ConnectOptions, connect } from './queue/connect.ts'
-export type { Decider, ReviewDecision } from './queue/decisions.ts'
-export type { PendingCall, TurnDetails } from './queue/details.ts'
-export type { ReadOptions } from './queue/events.ts'
-export type { TurnHandle, WaitOptions } from './queue/handle.ts'
-export type { ListOptions, TurnPage } from './queue/listing.ts'
+export type { EnqueueOptions, TurnClient } from './queue/client/client.ts'
+export { type ConnectOptions, connect } from './queue/client/connect.ts'
+export type { Decider, ReviewDecision } from './queue/client/decisions.ts'
+export type { PendingCall, TurnDetails } from './queue/client/details.ts'
+export type { TurnHandle, WaitOptions } from './queue/client/handle.ts'
+export type { ListOptions, TurnPage } from './queue/client/listing.ts'
+export type { ReadOptions } from './queue/events/events.ts'
 export type {
   Effect,
   TurnEvent,
@@ -55,5 +55,5 @@ export type {
   TurnStep,
 } from './queue/types.ts'
 export { type Agent, type AgentDefinition, defineAgent } from './runtime/agent.ts'
-export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './runtime/tool.ts'
-export { createWorker, type Worker, type WorkerOptions } from './runtime/worker.ts'
+export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './runtime/tools/tool.ts'
+export { createWorker, type Worker, type WorkerOptions } from './runtime/worker/worker.ts'

@@ -1,7 +1,7 @@
 /** Six conversations of four turns: each looks at files, and the last turn of each needs the ones before. */
 const TOPICS = [
   { folder: 'src/queue', file: 'src/queue/journal.ts', word: 'epoch' },
-  { folder: 'src/runtime', file: 'src/runtime/turn-loop.ts', word: 'signal' },
+  { folder: 'src/runtime', file: 'src/runtime/turn/turn-loop.ts', word: 'signal' },
   { folder: 'src/redis', file: 'src/redis/embedded.ts', word: 'noeviction' },
   { folder: 'src/telemetry', file: 'src/telemetry/catalogue.ts', word: 'route' },
   { folder: 'src/config', file: 'src/config/schema.ts', word: 'duration' },

@@ -5,6 +5,7 @@ import {
 } from '../../src/providers/capabilities/capability.ts'
 import { capabilitiesOf } from '../../src/providers/capabilities/registry.ts'
 import { KNOWN_MODELS, KNOWN_MODELS_AS_OF } from '../../src/providers/models/known-models.ts'
+import { TOKENIZERS } from '../../src/providers/models/tokens.ts'
 import { allowedText } from '../../src/providers/parameters/check.ts'
 import {
   DEFAULT_MAX_TOKENS,
@@ -14,7 +15,6 @@ import {
   type ParameterTable,
 } from '../../src/providers/parameters/rule.ts'
 import { PARAMETER_TABLES, type TabledProtocol } from '../../src/providers/parameters/tables.ts'
-import { TOKENIZERS } from '../../src/providers/tokens.ts'
 
 type Site = { readonly protocol: TabledProtocol; readonly dialect: string; readonly table: ParameterTable }
 

@@ -4,8 +4,8 @@ import type { Config } from '../config/config.ts'
 import { suggestion } from '../config/problems.ts'
 import { TurnkeeperError } from '../errors.ts'
 import type { Agent } from '../runtime/agent.ts'
-import { type LargeTool, largeTools } from '../runtime/large-tools.ts'
 import { loadAgents } from '../runtime/load-agents.ts'
+import { type LargeTool, largeTools } from '../runtime/tools/large-tools.ts'
 import { agentFindings } from './parameters-check.ts'
 
 export type AgentDescription = {

@@ -1,12 +1,12 @@
 import type { Config } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
-import type { Inspection } from '../providers/inspection.ts'
+import type { Inspection } from '../providers/models/inspection.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Terminal } from './terminal.ts'
 
 /** A look at the providers for a one-shot command: with the Redis that runs, or without any, which it says. */
 export async function openInspection(config: Config, terminal: Terminal): Promise<Inspection> {
-  const { inspectProviders } = await import('../providers/inspection.ts')
+  const { inspectProviders } = await import('../providers/models/inspection.ts')
   await using opened = new AsyncDisposableStack()
   const redis = await joinRedis(config, opened)
   if (redis === undefined) {

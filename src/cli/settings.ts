@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { DEFAULTS } from '../config/defaults.ts'
-import type { TurnClient } from '../queue/client.ts'
+import type { TurnClient } from '../queue/client/client.ts'
 import type { GlobalOptions } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -24,7 +24,7 @@ export async function connectClient(
   config: Pick<Config, 'redis' | 'queue'>,
   terminal: Terminal,
 ): Promise<TurnClient> {
-  const { openClient } = await import('../queue/client.ts')
+  const { openClient } = await import('../queue/client/client.ts')
   return openClient(config, { mayStart: false, warn: (message) => terminal.note(message) })
 }
 

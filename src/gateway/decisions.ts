@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import * as z from 'zod'
 import { TurnkeeperError } from '../errors.ts'
-import type { TurnClient } from '../queue/client.ts'
+import type { TurnClient } from '../queue/client/client.ts'
 
 type TurnPath = { readonly Params: { readonly id: string } }
 type CallPath = { readonly Params: { readonly id: string; readonly callId: string } }

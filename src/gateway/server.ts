@@ -1,7 +1,7 @@
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Address } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
-import type { TurnClient } from '../queue/client.ts'
+import type { TurnClient } from '../queue/client/client.ts'
 import type { Log } from '../telemetry/telemetry.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'

@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import { suggestion } from '../config/problems.ts'
 import { TurnkeeperError } from '../errors.ts'
-import type { EnqueueOptions, TurnClient } from '../queue/client.ts'
+import type { EnqueueOptions, TurnClient } from '../queue/client/client.ts'
 import { addDecisionRoutes } from './decisions.ts'
 import { type EventStreamParts, sendEvents } from './event-stream.ts'
 

@@ -14,7 +14,7 @@ import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 
 import { TurnkeeperError } from '../errors.ts'
-import { networkError } from './network-errors.ts'
+import { networkError } from './failures/network-errors.ts'
 import type { ResponseHeaders } from './upstream.ts'
 
 export type HttpRequest = {

@@ -8,8 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { type AttemptSummary, REASONS, type TurnkeeperError, withDetails } from '../errors.ts'
+import { createUpstream, DEFAULT_TIMEOUTS, type UpstreamOptions } from './attempt/create-upstream.ts'
 import { createCollector } from './collect.ts'
-import { createUpstream, DEFAULT_TIMEOUTS, type UpstreamOptions } from './create-upstream.ts'
 import { createHttpClient } from './http.ts'
 import { createPartQueue } from './part-queue.ts'
 import { decideTransport, type Lesson, lessonOf } from './policy.ts'

@@ -11,7 +11,7 @@ import { watchMemory } from '../redis/memory.ts'
 import type { QueueBackend } from './backend.ts'
 import type { Admission } from './backlog.ts'
 import type { RankedWake } from './bullmq.ts'
-import { createCallOrder } from './call-order.ts'
+import { createCallOrder } from './client/call-order.ts'
 import type { Accepted, NewTurn } from './journal-types.ts'
 
 /** Accepts turns in their order; the answers come in the same order. */

@@ -7,9 +7,9 @@ import { type Audit, createAudit } from './audit.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { openWakeQueue, type WakeQueue } from './bullmq.ts'
 import { type Control, createControl } from './control.ts'
+import { createSubscriptions, type Subscriptions } from './events/subscriptions.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createJournal, type Journal } from './journal.ts'
-import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 /** Everything of the queue that is on one Redis: what clients, workers and the gateway share. */
 export type QueueBackend = {

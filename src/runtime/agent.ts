@@ -1,6 +1,6 @@
 import { TurnkeeperError } from '../errors.ts'
 import type { ModelParameters } from '../providers/types.ts'
-import type { Tool } from './tool.ts'
+import type { Tool } from './tools/tool.ts'
 
 export type AgentDefinition = {
   /** 1 to 128 letters, digits or ._- ; a label of metrics. */

@@ -2,7 +2,7 @@ import type { TurnkeeperError } from '../errors.ts'
 import { createCollector } from '../providers/collect.ts'
 import type { ModelRequest, PartSink, StreamPart } from '../providers/types.ts'
 import type { Json } from '../queue/types.ts'
-import type { CallModel } from '../runtime/turn-context.ts'
+import type { CallModel } from '../runtime/turn/turn-context.ts'
 
 /** A tool call that the model makes; without an `id` it gets `call_1`, `call_2`, … */
 export type ScriptedCall = { readonly id?: string; readonly name: string; readonly input: Json }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Effect } from '../../src/queue/types.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool, type Tool } from '../../src/runtime/tool.ts'
+import { defineTool, type Tool } from '../../src/runtime/tools/tool.ts'
 import { writeEffect } from './effect-log.ts'
 import type { ToolName } from './plan.ts'
 

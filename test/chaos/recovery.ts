@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
 import { createSim } from '../../src/providers/sim/sim.ts'
-import { openClient } from '../../src/queue/client.ts'
+import { openClient } from '../../src/queue/client/client.ts'
 import { startRedisProcess } from './redis-process.ts'
 
 const CLI = fileURLToPath(new URL('../../bin/turnkeeper.cjs', import.meta.url))

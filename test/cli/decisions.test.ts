@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { TurnkeeperError } from '../../src/errors.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool } from '../../src/runtime/tool.ts'
+import { defineTool } from '../../src/runtime/tools/tool.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import {
   openScriptedWorker,

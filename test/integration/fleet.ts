@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
 import { createSim, type Sim } from '../../src/providers/sim/sim.ts'
-import { openClient, type TurnClient } from '../../src/queue/client.ts'
+import { openClient, type TurnClient } from '../../src/queue/client/client.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 

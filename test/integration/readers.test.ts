@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { seededRandom } from '../../src/providers/sim/random.ts'
-import type { TurnHandle } from '../../src/queue/handle.ts'
+import type { TurnHandle } from '../../src/queue/client/handle.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 
 const TURNS = 50

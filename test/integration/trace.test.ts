@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { connect } from '../../src/queue/connect.ts'
+import { connect } from '../../src/queue/client/connect.ts'
 import { createOtlpReceiver, type ReceivedSpan } from '../telemetry/otlp-receiver.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 

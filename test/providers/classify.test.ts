@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import type { Reason } from '../../src/errors.ts'
-import { classifyFailure } from '../../src/providers/classify.ts'
+import { classifyFailure } from '../../src/providers/failures/classify.ts'
 import type { ContentKind } from '../../src/providers/upstream.ts'
 import { createRedactor } from '../../src/telemetry/redaction.ts'
 

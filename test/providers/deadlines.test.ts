@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-import { type DeadlineReason, type Deadlines, startDeadlines } from '../../src/providers/deadlines.ts'
+import { type DeadlineReason, type Deadlines, startDeadlines } from '../../src/providers/attempt/deadlines.ts'
 
 const timeouts = { connectMs: 10, headersMs: 100, firstContentMs: 500, idleMs: 200, totalMs: 2000 }
 

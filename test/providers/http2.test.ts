@@ -1,7 +1,7 @@
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createUpstream } from '../../src/providers/create-upstream.ts'
+import { createUpstream } from '../../src/providers/attempt/create-upstream.ts'
 import { createHttpClient } from '../../src/providers/http.ts'
 import { selfSignedCertificate } from '../../src/providers/sim/certificate.ts'
 import type { StreamPart } from '../../src/providers/types.ts'

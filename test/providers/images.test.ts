@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { createUpstream } from '../../src/providers/create-upstream.ts'
+import { createUpstream } from '../../src/providers/attempt/create-upstream.ts'
 import {
   createImageFetcher,
   type ImageFetcher,
   type ImageFetcherOptions,
   inlineImages,
   isPublicAddress,
-} from '../../src/providers/images.ts'
+} from '../../src/providers/attempt/images.ts'
 import type { ModelRequest } from '../../src/providers/types.ts'
 import { type Answer, completion, sendJson, serve } from './upstream-server.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { costOf, estimateCost, sumCosts } from '../../src/providers/pricing.ts'
+import { costOf, estimateCost, sumCosts } from '../../src/providers/models/pricing.ts'
 import type { Usage } from '../../src/providers/types.ts'
 
 const price = { inputUsd: 2, cachedInputUsd: 0.5, outputUsd: 8 }

@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest'
+import { DEFAULT_LIMITS } from '../../src/providers/attempt/create-upstream.ts'
+import {
+  type BodyReader,
+  type BodyVerdict,
+  createBodyReader,
+} from '../../src/providers/body/response-body.ts'
 import { createCollector } from '../../src/providers/collect.ts'
-import { DEFAULT_LIMITS } from '../../src/providers/create-upstream.ts'
 import { openaiChat } from '../../src/providers/protocols/openai-chat.ts'
-import { type BodyReader, type BodyVerdict, createBodyReader } from '../../src/providers/response-body.ts'
 import type { Answer, Limits } from '../../src/providers/types.ts'
 import { createRedactor } from '../../src/telemetry/redaction.ts'
 import { rechunk, type Seeded, seeded } from './rechunk.ts'

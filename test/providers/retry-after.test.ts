@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { retryAfterOf, waitOf } from '../../src/providers/retry-after.ts'
+import { retryAfterOf, waitOf } from '../../src/providers/failures/retry-after.ts'
 
 const now = Date.parse('2026-03-01T12:00:00Z')
 const of = (headers: Record<string, string>, body?: unknown, status = 429): number | undefined =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { countTokens, mostTokens } from '../../src/providers/tokens.ts'
+import { countTokens, mostTokens } from '../../src/providers/models/tokens.ts'
 import type { ModelRequest } from '../../src/providers/types.ts'
 
 const ask = (content: string): ModelRequest => ({ messages: [{ role: 'user', content }] })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { openClient, type TurnClient } from '../../src/queue/client.ts'
+import { openClient, type TurnClient } from '../../src/queue/client/client.ts'
 import { createFleet } from '../../src/queue/fleet.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'

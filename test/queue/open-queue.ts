@@ -1,6 +1,6 @@
 import { loadConfig } from '../../src/config/load.ts'
 import { openBackend, type QueueBackend } from '../../src/queue/backend.ts'
-import { clientOn, type TurnClient } from '../../src/queue/client.ts'
+import { clientOn, type TurnClient } from '../../src/queue/client/client.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
 
 export type OpenQueue = {

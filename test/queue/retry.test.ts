@@ -6,7 +6,7 @@ import { countTurns } from '../../src/queue/census.ts'
 import { closeRedis, connectRedis } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool } from '../../src/runtime/tool.ts'
+import { defineTool } from '../../src/runtime/tools/tool.ts'
 import { serverKinds, startRedis } from '../redis-servers.ts'
 import {
   openScriptedWorker,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
-import { type Consumer, openConsumer } from '../../src/runtime/consumer.ts'
+import { type Consumer, openConsumer } from '../../src/runtime/worker/consumer.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
 
 const log = noTelemetry.log

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { TurnEvent } from '../../src/queue/types.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { type Agent, defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool, type ToolDefinition } from '../../src/runtime/tool.ts'
+import { defineTool, type ToolDefinition } from '../../src/runtime/tools/tool.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import { openScriptedWorker, type Scripted, type ScriptedWorker, scriptedModel } from './scripted-worker.ts'
 

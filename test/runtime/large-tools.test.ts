@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { largeTools } from '../../src/runtime/large-tools.ts'
-import { defineTool } from '../../src/runtime/tool.ts'
+import { largeTools } from '../../src/runtime/tools/large-tools.ts'
+import { defineTool } from '../../src/runtime/tools/tool.ts'
 
 const tool = (name: string, words: number) =>
   defineTool({

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Journal } from '../../src/queue/journal.ts'
 import type { Claim, RenewOutcome } from '../../src/queue/journal-types.ts'
-import { keepLease, type Lease } from '../../src/runtime/lease.ts'
+import { keepLease, type Lease } from '../../src/runtime/worker/lease.ts'
 
 const LEASE_MS = 10_000
 let lease: Lease

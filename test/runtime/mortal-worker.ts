@@ -1,8 +1,8 @@
 import type { QueueBackend } from '../../src/queue/backend.ts'
 import type { Journal } from '../../src/queue/journal.ts'
 import type { Agent } from '../../src/runtime/agent.ts'
-import type { CallModel } from '../../src/runtime/turn-context.ts'
-import { createWakeHandler } from '../../src/runtime/wake-handler.ts'
+import type { CallModel } from '../../src/runtime/turn/turn-context.ts'
+import { createWakeHandler } from '../../src/runtime/worker/wake-handler.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
 
 /**

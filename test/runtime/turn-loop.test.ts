@@ -4,7 +4,7 @@ import { TurnkeeperError } from '../../src/errors.ts'
 import type { TurnEvent } from '../../src/queue/types.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { type Agent, defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool } from '../../src/runtime/tool.ts'
+import { defineTool } from '../../src/runtime/tools/tool.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import { openScriptedWorker, type Scripted, type ScriptedWorker, scriptedModel } from './scripted-worker.ts'
 

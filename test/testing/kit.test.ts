@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { TurnkeeperError } from '../../src/errors.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { defineTool, type ToolDefinition } from '../../src/runtime/tool.ts'
+import { defineTool, type ToolDefinition } from '../../src/runtime/tools/tool.ts'
 import { createTestKit } from '../../src/testing/kit.ts'
 
 const agentWith = (effect: ToolDefinition<unknown>['effect'], seen: string[]) =>

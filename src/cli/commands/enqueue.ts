@@ -1,6 +1,6 @@
 import { text as readAll } from 'node:stream/consumers'
-import type { EnqueueOptions } from '../../queue/client.ts'
-import type { TurnHandle } from '../../queue/handle.ts'
+import type { EnqueueOptions } from '../../queue/client/client.ts'
+import type { TurnHandle } from '../../queue/client/handle.ts'
 import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
 import { connectClient, findConfig } from '../settings.ts'
 import { listenForSignals } from '../signals.ts'

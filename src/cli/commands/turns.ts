@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ListOptions } from '../../queue/listing.ts'
+import type { ListOptions } from '../../queue/client/listing.ts'
 import type { TurnState } from '../../queue/types.ts'
 import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
 import { connectReader, findConfig } from '../settings.ts'

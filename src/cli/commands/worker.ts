@@ -11,7 +11,7 @@ export const workerCommand: AddCommand = (parent, { terminal }) => {
     .action(async (_options, command) => {
       const config = await requireConfig(command.optsWithGlobals() as GlobalOptions)
       using stop = listenForSignals()
-      const { startWorker } = await import('../../runtime/worker.ts')
+      const { startWorker } = await import('../../runtime/worker/worker.ts')
       await using worker = await startWorker(config)
       const { id, redis, metricsUrl } = worker
       terminal.note(`worker ${id} takes turns; metrics at ${metricsUrl ?? 'no address'}`)

@@ -1,5 +1,5 @@
 import { CAPABILITY_NAMES } from '../../providers/capabilities/capability.ts'
-import type { InspectedRoute } from '../../providers/inspection.ts'
+import type { InspectedRoute } from '../../providers/models/inspection.ts'
 import { columns } from '../turns/columns.ts'
 
 /** Routes in lines for people: what is not known of them is marked with a question mark. */

@@ -2,7 +2,7 @@
 
 import { userInfo } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { TurnClient } from '../../queue/client.ts'
+import type { TurnClient } from '../../queue/client/client.ts'
 import { isTerminal, type Json } from '../../queue/types.ts'
 import { type CommandContext, example, type GlobalOptions } from '../command.ts'
 import { connectReader, findConfig } from '../settings.ts'

@@ -1,7 +1,7 @@
 /** One turn, for people. */
 
 import type { AuditEntry } from '../../queue/audit.ts'
-import type { PendingCall, TurnDetails } from '../../queue/details.ts'
+import type { PendingCall, TurnDetails } from '../../queue/client/details.ts'
 import type { TurnRecord, TurnResult, TurnStep, TurnUsage } from '../../queue/types.ts'
 import { columns, durationText, plainText } from './columns.ts'
 

@@ -1,7 +1,7 @@
 /** Following a turn on the terminal. */
 
 import { TurnkeeperError } from '../../errors.ts'
-import type { TurnHandle } from '../../queue/handle.ts'
+import type { TurnHandle } from '../../queue/client/handle.ts'
 import type { TurnEvent, TurnResult } from '../../queue/types.ts'
 import type { Interruption } from '../signals.ts'
 import type { Terminal } from '../terminal.ts'

@@ -1,5 +1,5 @@
 import { TurnkeeperError, toTurnkeeperError } from '../../errors.ts'
-import { type DeadlineReason, startDeadlines } from '../deadlines.ts'
+import { type DeadlineReason, startDeadlines } from '../attempt/deadlines.ts'
 import type { Timeouts } from '../types.ts'
 
 /** What may end an attempt from outside its process: timers, the caller's signal, a fault of ours. The first counts. */

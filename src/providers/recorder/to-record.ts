@@ -1,7 +1,7 @@
 /** The evidence of an attempt as a record: pure, and run in the background, since redaction reads every byte. */
 
 import type { Redactor } from '../../telemetry/redaction.ts'
-import { headerOf } from '../retry-after.ts'
+import { headerOf } from '../failures/retry-after.ts'
 import type { AttemptReport } from '../upstream.ts'
 import type { Ends, Evidence } from './evidence.ts'
 import { edgeMarksOf, requestIdsOf, titleOf } from './marks.ts'

@@ -15,8 +15,8 @@ import {
   type RouteCapabilities,
   withoutImages,
 } from '../capabilities/capability.ts'
+import { countTokens, mostTokens } from '../models/tokens.ts'
 import { DEFAULT_MAX_TOKENS } from '../parameters/rule.ts'
-import { countTokens, mostTokens } from '../tokens.ts'
 import type { ModelRequest } from '../types.ts'
 import type { Upstream } from '../upstream.ts'
 import type { Decision } from './engine-types.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TurnkeeperError } from '../../../src/errors.ts'
-import { createUpstream } from '../../../src/providers/create-upstream.ts'
+import { createUpstream } from '../../../src/providers/attempt/create-upstream.ts'
 import { createProvider, type ProviderOptions } from '../../../src/providers/provider.ts'
 import type { ModelRequest, StreamPart } from '../../../src/providers/types.ts'
 

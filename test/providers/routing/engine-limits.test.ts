@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Reason, TurnkeeperError } from '../../../src/errors.ts'
-import { waitOf } from '../../../src/providers/retry-after.ts'
+import { waitOf } from '../../../src/providers/failures/retry-after.ts'
 import { createAttemptEngine } from '../../../src/providers/routing/attempt-engine.ts'
 import { createPlaces } from '../../../src/providers/routing/choice/places.ts'
 import type { EngineOptions } from '../../../src/providers/routing/engine-types.ts'

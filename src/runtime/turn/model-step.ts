@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { type AttemptSummary, TurnkeeperError } from '../../errors.ts'
+import { createCollector } from '../../providers/collect.ts'
+import type { Answer, Message, ModelRequest, StreamPart } from '../../providers/types.ts'
+import { hashOf } from '../../queue/journal.ts'
+import type { StepDecision, TurnEventBody, TurnStep } from '../../queue/types.ts'
+import { createRelay, type Relay } from './relay.ts'
+import type { Interruption, TurnContext } from './turn-context.ts'
+
+/** What the journal keeps of a model step. */
+export type ModelStepResult = {
+  readonly answer: Pick<Answer, 'text' | 'reasoning' | 'toolCalls' | 'usage' | 'finishReason' | 'route'>
+  readonly step: TurnStep
+}
+
+/** Runs one model step, or replays it if it was committed earlier. */
+export async function runModelStep(
+  context: TurnContext,
+  stepId: string,
+  messages: readonly Message[],
+): Promise<ModelStepResult | Interruption> {
+  const { claim, journal } = context
+  const replayed = claim.done.get(stepId)
+  if (replayed !== undefined) return replayed as ModelStepResult
+
+  const request = modelRequest(context, messages)
+  const name = request.model ?? ''
+  const nonce = randomBytes(9).toString('base64url')
+  const begun = await journal.begin(claim, {
+    stepId,
+    nonce,
+    kind: 'model',
+    name,
+    effect: 'pure',
+    hash: hashOf([name, messages.length]),
+    events: [{ type: 'step.started', stepId, kind: 'model', name }],
+  })
+  if (begun.outcome === 'done') return begun.result as ModelStepResult
+  if (begun.outcome === 'fenced') return { kind: 'fenced' }
+  if (begun.outcome !== 'go') return { kind: 'failed', error: changedUnderfoot(stepId) }
+
+  const relay = createRelay(journal, claim)
+  const called = await callModel(context, stepId, request, relay)
+  const { waiting, broken } = await relay.end()
+  if ('kind' in called) return called
+
+  const result: ModelStepResult = { answer: called.answer, step: summary(stepId, name, called) }
+  const deltas = broken ? wholeStep(stepId, called.answer) : waiting
+  const written = await journal.commit(claim, {
+    stepId,
+    nonce,
+    result,
+    events: [...deltas, { type: 'step.completed', stepId }],
+  })
+  return written === 'fenced' ? { kind: 'fenced' } : result
+}
+
+type Called = {
+  readonly answer: Answer
+  readonly attempts: readonly AttemptSummary[]
+  readonly decisions: readonly StepDecision[]
+  readonly costUsd: number | null
+  readonly durationMs: number
+}
+
+async function callModel(
+  context: TurnContext,
+  stepId: string,
+  request: ModelRequest,
+  relay: Relay,
+): Promise<Called | Interruption> {
+  const collector = createCollector('')
+  const started = performance.now()
+  let failure: TurnkeeperError | undefined
+  const emit = (part: StreamPart): void => {
+    collector.add(part)
+    if (part.type === 'text') relay.push({ type: 'text.delta', stepId, delta: part.delta })
+    else if (part.type === 'reasoning') relay.push({ type: 'reasoning.delta', stepId, delta: part.delta })
+    else if (part.type === 'error') failure = part.error
+  }
+  const left = leftMs(context)
+  const {
+    attempts,
+    decisions = [],
+    costUsd = null,
+    waiting,
+  } = await context.callModel(request, emit, {
+    signal: context.signal,
+    ...(left !== undefined && { deadlineMs: left }),
+    onRestart: (reason) => relay.push({ type: 'step.restarted', stepId, reason }),
+    onReroute: (from, to, reason) => relay.push({ type: 'route.changed', from, to, reason }),
+  })
+  if (context.signal.aborted) return interruptionOf(context)
+  if (waiting) {
+    const until = Math.round(redisNow(context) + waiting.forMs)
+    return { kind: 'no_route', model: request.model ?? '', ...waiting, until }
+  }
+  if (failure) return { kind: 'failed', error: failure }
+  return { answer: collector.answer(), attempts, decisions, costUsd, durationMs: performance.now() - started }
+}
+
+/** Redis's clock, as far as this process can tell: that of the claim and what has passed since. */
+function redisNow({ claim: { now, claimedAt } }: TurnContext): number {
+  return now + (performance.now() - claimedAt)
+}
+
+/** What is left of the turn's time, in milliseconds. */
+function leftMs(context: TurnContext): number | undefined {
+  const { deadlineAt } = context.claim.turn
+  return deadlineAt === undefined ? undefined : Math.max(0, deadlineAt - redisNow(context))
+}
+
+/** Why the turn's signal was aborted, as the loop's own words. */
+export function interruptionOf({ signal }: TurnContext): Interruption {
+  const reason: unknown = signal.reason
+  if (!(reason instanceof TurnkeeperError)) return { kind: 'handed_back' }
+  if (reason.reason === 'fenced') return { kind: 'fenced' }
+  if (reason.reason === 'cancelled') return { kind: 'cancelled', reason: reason.message }
+  return { kind: 'failed', error: reason }
+}
+
+/** A step's journal entry was written by other code: its turn cannot go on where it was. */
+export function changedUnderfoot(stepId: string): TurnkeeperError {
+  return new TurnkeeperError(
+    'invalid_input',
+    `step ${stepId} was begun with other arguments before its worker was lost; enqueue the turn again`,
+  )
+}
+
+function modelRequest({ claim, agent }: TurnContext, messages: readonly Message[]): ModelRequest {
+  const { options } = claim.turn
+  const tools = [...agent.tools.values()].map((tool) => tool.spec)
+  return {
+    model: options.model ?? agent.model,
+    messages,
+    parameters: { ...agent.parameters, ...options.parameters },
+    ...(tools.length > 0 && { tools }),
+  }
+}
+
+function summary(id: string, name: string, called: Called): TurnStep {
+  const { answer, attempts, decisions, costUsd, durationMs } = called
+  return {
+    id,
+    kind: 'model',
+    name,
+    durationMs: Math.round(durationMs),
+    route: answer.route,
+    attempts: attempts.map(({ message: _message, requestId: _id, status: _status, ...attempt }) => attempt),
+    ...(decisions.length > 0 && { decisions }),
+    ...(costUsd !== null && { costUsd }),
+  }
+}
+
+function wholeStep(stepId: string, { text, reasoning }: Answer): TurnEventBody[] {
+  return [
+    { type: 'step.restarted', stepId, reason: 'relay_interrupted' },
+    ...(reasoning ? [{ type: 'reasoning.delta' as const, stepId, delta: reasoning.text }] : []),
+    ...(text === '' ? [] : [{ type: 'text.delta' as const, stepId, delta: text }]),
+  ]
+}

@@ -1,0 +1,54 @@
+/**
+ * Keeps a claimed turn ours, and gives it up before somebody else may take it.
+ *
+ * L1. The lease is renewed every third of its length; the answer also tells of a cancellation.
+ * L2. A lease that was last renewed 0.7 of its length ago, on a monotonic clock, is held to be lost: the turn's work
+ *     is aborted then, so that it stops before another worker starts.
+ * L3. A process that was stopped finds out before it does anything else: whoever is about to act checks.
+ */
+
+import { TurnkeeperError } from '../../errors.ts'
+import type { Journal } from '../../queue/journal.ts'
+import type { Claim } from '../../queue/journal-types.ts'
+
+export type Lease = {
+  /** Aborted when the turn is lost (`turn/fenced`) or to be cancelled (`turn/cancelled`): its reason says which. */
+  readonly ended: AbortSignal
+  /** Somebody wants the turn cancelled. */
+  cancel(reason: string): void
+  /** Looks at the clock now: `ended` is aborted when this returns, if the lease is over (L3). */
+  check(): void
+  close(): void
+}
+
+export function keepLease(journal: Journal, claim: Claim, leaseMs: number): Lease {
+  const ended = new AbortController()
+  let renewedAt = performance.now()
+  const giveUp = (why: string): void => {
+    close()
+    ended.abort(new TurnkeeperError('fenced', why))
+  }
+  const cancel = (reason: string): void => ended.abort(new TurnkeeperError('cancelled', reason))
+  const renew = async (): Promise<void> => {
+    const asked = performance.now()
+    try {
+      const answer = await journal.renew(claim, leaseMs)
+      if (answer.outcome === 'fenced') return giveUp('another worker has taken the turn over')
+      renewedAt = asked
+      if (answer.outcome === 'cancel') cancel(answer.reason)
+    } catch {
+      // Redis does not answer: the watchdog decides when that has lasted too long.
+    }
+  }
+  const renewing = setInterval(renew, leaseMs / 3)
+  const check = (): void => {
+    if (performance.now() - renewedAt > leaseMs * 0.7)
+      giveUp('the lease of the turn could not be renewed in time')
+  }
+  const watching = setInterval(check, leaseMs / 10)
+  const close = (): void => {
+    clearInterval(renewing)
+    clearInterval(watching)
+  }
+  return { ended: ended.signal, cancel, check, close }
+}

@@ -1,0 +1,50 @@
+/**
+ * Turns that this worker has handed back because no route could serve them.
+ *
+ * waiting ──route usable again──▶ woken
+ *    └──────its time over───────▶ forgotten (its delayed wake-up comes by itself)
+ *
+ * V1. Losing this list loses nothing: every turn in it has a delayed wake-up in the queue.
+ * V2. A turn is woken once for each time that it was handed back.
+ * V3. A route that came back while the turn was being handed back is not missed.
+ */
+
+import type { OnChange } from '../../providers/routing/breaker/mirror.ts'
+import { isUsable } from '../../providers/routing/breaker/states.ts'
+
+export type WaitingTurns = {
+  add(turnId: string, model: string, forMs: number): void
+  /** For `onHealthChange`: wakes the turns whose model has got a usable route. */
+  readonly onChange: OnChange
+}
+
+export type WaitingTurnsOptions = {
+  /** Whether a queued call of `model` would find a route now. */
+  readonly canServe: (model: string) => boolean
+  readonly wake: (turnId: string) => Promise<void>
+}
+
+/** An empty list. */
+export function createWaitingTurns({ canServe, wake }: WaitingTurnsOptions): WaitingTurns {
+  const waiting = new Map<string, { readonly model: string; readonly until: number }>()
+  const forgetThePast = (): void => {
+    for (const [turnId, { until }] of waiting) if (until <= performance.now()) waiting.delete(turnId)
+  }
+  return {
+    add(turnId, model, forMs) {
+      forgetThePast()
+      if (canServe(model))
+        wake(turnId).catch(() => {}) // V3
+      else waiting.set(turnId, { model, until: performance.now() + forMs })
+    },
+    onChange({ to }) {
+      if (!isUsable(to)) return
+      forgetThePast()
+      for (const [turnId, { model }] of waiting) {
+        if (!canServe(model)) continue
+        waiting.delete(turnId)
+        wake(turnId).catch(() => {}) // V1
+      }
+    },
+  }
+}
