@@ -4,7 +4,7 @@ import { complete, type WireCall, type WireMessage } from './chat.ts'
 
 const FILES: Readonly<Record<string, string>> = {
   'src/queue/journal.ts': '/** The journal. */\nexport const a = 1\nexport const b = 2\nexport const c = 3\n',
-  'src/queue/client/client.ts': '// The client.\nexport const d = 4\n',
+  'src/queue/client.ts': '// The client.\nexport const d = 4\n',
   'src/queue/lua/claim.lua': 'return 1\n',
   'src/queue/notes.md': '# Notes\n\nlong\nlonger\nlongest\nof all\n',
   'README.md': '# The project\n\nWords. TODO\n',
@@ -101,11 +101,7 @@ describe('a task on files', () => {
     const { text, steps } = await turn(sim, question)
     expect(steps).toEqual([
       ['list_files(src/queue)'],
-      [
-        'list_files(src/queue/lua)',
-        'count_lines(src/queue/journal.ts)',
-        'count_lines(src/queue/client/client.ts)',
-      ],
+      ['list_files(src/queue/lua)', 'count_lines(src/queue/journal.ts)', 'count_lines(src/queue/client.ts)'],
     ])
     expect(text).toContain('There are 2 TypeScript files under src/queue.')
     expect(text).toContain('The longest is src/queue/journal.ts with 4 lines.')
@@ -114,8 +110,8 @@ describe('a task on files', () => {
   test('without a tool that counts it reads and counts itself', async () => {
     const tools = offer(['list_files', 'read_file'])
     const { text, steps } = await turn(sim, 'Which is the shortest TypeScript file in src/queue?', { tools })
-    expect(steps[1]).toEqual(['read_file(src/queue/journal.ts)', 'read_file(src/queue/client/client.ts)'])
-    expect(text).toContain('The shortest is src/queue/client/client.ts with 2 lines.')
+    expect(steps[1]).toEqual(['read_file(src/queue/journal.ts)', 'read_file(src/queue/client.ts)'])
+    expect(text).toContain('The shortest is src/queue/client.ts with 2 lines.')
   })
 
   test('it measures first and then reads the file that stands out', async () => {
@@ -132,11 +128,11 @@ describe('a task on files', () => {
   })
 
   test('it reads several named files in one step, or one a step where parallel calls are off', async () => {
-    const question = 'Read README.md and src/queue/client/client.ts.'
+    const question = 'Read README.md and src/queue/client.ts.'
     const together = await turn(sim, question)
-    expect(together.steps).toEqual([['read_file(README.md)', 'read_file(src/queue/client/client.ts)']])
+    expect(together.steps).toEqual([['read_file(README.md)', 'read_file(src/queue/client.ts)']])
     const apart = await turn(sim, question, { parallel_tool_calls: false })
-    expect(apart.steps).toEqual([['read_file(README.md)'], ['read_file(src/queue/client/client.ts)']])
+    expect(apart.steps).toEqual([['read_file(README.md)'], ['read_file(src/queue/client.ts)']])
     expect(apart.text).toBe(together.text)
   })
 
