@@ -154,7 +154,7 @@ function agentsModule(agents: string): string {
   const source = (name: string): string => JSON.stringify(join(process.cwd(), 'src/runtime', name))
   return `
 import { defineAgent } from ${source('agent.ts')}
-import { defineTool } from ${source('tool.ts')}
+import { defineTool } from ${source('tools/tool.ts')}
 const clock = defineTool({ name: 'clock', description: 'tells the time', effect: 'pure',
   inputSchema: { type: 'object', properties: {} }, execute: () => '12:00' })
 export default [${agents}].map(defineAgent)
