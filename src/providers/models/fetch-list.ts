@@ -1,5 +1,6 @@
 import { TurnkeeperError } from '../../errors.ts'
 import type { HttpClient } from '../http.ts'
+import { exchangeSmall } from '../small-exchange.ts'
 import type { ModelList } from './lists.ts'
 import type { ModelInfo } from './model-info.ts'
 
@@ -20,58 +21,21 @@ export async function fetchModelList(
   { provider, baseUrl, headers, list, http }: ListSource,
   { signal, timeoutMs = TIMEOUT_MS }: { signal?: AbortSignal; timeoutMs?: number } = {},
 ): Promise<readonly ModelInfo[]> {
-  const url = new URL(`${baseUrl}${list.path}`)
   const late = AbortSignal.timeout(timeoutMs)
-  const both = signal === undefined ? late : AbortSignal.any([signal, late])
-  const { status, text } = await get(http, url, { headers, signal: both, provider })
+  const { status, text } = await exchangeSmall(
+    http,
+    {
+      method: 'GET',
+      body: '',
+      url: new URL(`${baseUrl}${list.path}`),
+      headers: { accept: 'application/json', 'user-agent': 'turnkeeper', ...headers },
+    },
+    { signal: signal === undefined ? late : AbortSignal.any([signal, late]), maxBytes: MAX_BYTES },
+  )
   if (status !== 200) throw failure(provider, `answered ${status}`, status)
   const models = list.toModels(parse(provider, text))
   if (models.length === 0) throw failure(provider, 'named no model')
   return models
-}
-
-type GetOptions = {
-  readonly headers: Readonly<Record<string, string>>
-  readonly signal: AbortSignal
-  readonly provider: string
-}
-
-function get(
-  http: HttpClient,
-  url: URL,
-  { headers, signal, provider }: GetOptions,
-): Promise<{ readonly status: number; readonly text: string }> {
-  return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = []
-    let sizeBytes = 0
-    let status = 0
-    const giveUp = (problem: string): void => {
-      exchange.abort()
-      reject(failure(provider, problem))
-    }
-    const exchange = http.send(
-      {
-        method: 'GET',
-        body: '',
-        url,
-        headers: { accept: 'application/json', 'user-agent': 'turnkeeper', ...headers },
-      },
-      {
-        onSent() {},
-        onHeaders(code) {
-          status = code
-        },
-        onData(chunk) {
-          sizeBytes += chunk.length
-          if (sizeBytes > MAX_BYTES) giveUp(`sent more than ${MAX_BYTES} bytes`)
-          else chunks.push(chunk)
-        },
-        onEnd: () => resolve({ status, text: Buffer.concat(chunks).toString('utf8') }),
-        onError: reject,
-      },
-    )
-    signal.addEventListener('abort', () => giveUp('did not answer in time'), { once: true })
-  })
 }
 
 function parse(provider: string, text: string): unknown {

@@ -3,8 +3,8 @@ import type { HttpClient } from '../../http.ts'
 import { MODEL_LISTS } from '../../models/lists.ts'
 import { DIALECTS } from '../../protocols/dialects.ts'
 import { PROTOCOLS } from '../../protocols/registry.ts'
+import { exchangeSmall } from '../../small-exchange.ts'
 import type { Probe } from '../breaker/health.ts'
-import { exchangeSmall } from './small-exchange.ts'
 
 /** OpenRouter's list is about 1 MB. */
 const MAX_BYTES = 16 * 1024 * 1024

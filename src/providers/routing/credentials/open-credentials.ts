@@ -6,9 +6,9 @@ import type { RedisConnection } from '../../../redis/connection.ts'
 import { globalKeys } from '../../../redis/keys.ts'
 import { loadScript } from '../../../redis/scripts.ts'
 import type { HttpClient } from '../../http.ts'
+import { exchangeSmall } from '../../small-exchange.ts'
 import { type CredentialHealth, type Credentials, createCredentials } from './credentials.ts'
 import { createTokenSource, type RefreshLease } from './oauth.ts'
-import { exchangeSmall } from './small-exchange.ts'
 
 export type OpenCredentialsOptions = {
   readonly redis: RedisConnection

@@ -1,16 +1,19 @@
-import { TurnkeeperError } from '../../../errors.ts'
-import type { HttpClient, HttpRequest } from '../../http.ts'
+import { TurnkeeperError } from '../errors.ts'
+import type { HttpClient, HttpRequest } from './http.ts'
 
 /** An answer that is small enough to be held whole. */
 export type SmallAnswer = { readonly status: number; readonly text: string }
 
 export type SmallExchangeOptions = {
   readonly signal: AbortSignal
-  /** More than this is an error. Default 1 MB. */
+  /** A longer answer is an error, in bytes. Default 1 MB. */
   readonly maxBytes?: number
 }
 
-/** One request and its whole answer. Rejects with TurnkeeperError when there is none. */
+/**
+ * One request and its whole answer, outside of the attempts: model lists, token endpoints. Rejects with
+ * `network/connection` when the answer is late (`signal`) or too large, and as the HTTP client does otherwise.
+ */
 export function exchangeSmall(
   http: HttpClient,
   request: HttpRequest,
