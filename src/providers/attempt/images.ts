@@ -85,7 +85,7 @@ export async function inlineImages(
 }
 
 /** The bytes in a `data:` URL; undefined for any other URL. */
-export function dataUrlToImage(url: string): InlineImage | undefined {
+function dataUrlToImage(url: string): InlineImage | undefined {
   const [, mediaType, data] = /^data:(image\/[\w.+-]{1,40});base64,([A-Za-z0-9+/=]*)$/.exec(url) ?? []
   return mediaType === undefined || data === undefined ? undefined : { type: 'image', data, mediaType }
 }

@@ -40,7 +40,7 @@ const DIALECTS: Readonly<Record<string, Format>> = {
   deepseek: { json_schema: no('JSON mode and the schema in words instead'), vision: no('text alone') },
 }
 
-export const EXTENDED_CONTEXT_TOKENS = 100_000
+const EXTENDED_CONTEXT_TOKENS = 100_000
 
 export type RouteNature = {
   readonly protocol: TabledProtocol

@@ -23,7 +23,7 @@ export function toAnswer(said: SimAnswer, { model, signedReasoning }: SimRequest
 }
 
 /** The same answer piece by piece, as a model would say it. */
-export function toParts(said: SimAnswer, { model, signedReasoning }: SimRequest): readonly StreamPart[] {
+function toParts(said: SimAnswer, { model, signedReasoning }: SimRequest): readonly StreamPart[] {
   const reasoning = toReasoning(said, signedReasoning)
   return [
     { type: 'start', requestId: null, model, route: '' },
