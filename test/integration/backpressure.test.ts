@@ -36,11 +36,12 @@ test('turns whose routes are all open wait for the probe instead of asking the u
   }
   expect((await turns[9]!.read()).state).toBe('queued')
   await sleep(1500)
-  // What was under way when the first answer came; nothing while the route was open.
-  expect(fleet.sim.log().length).toBeLessThanOrEqual(10)
+  // What was under way when the first answer came, and the probes of a slow start; no turn asks while it is open.
+  const PROBES = 2
+  expect(fleet.sim.log().length).toBeLessThanOrEqual(turns.length + PROBES)
   const before = fleet.sim.log().length
   await sleep(500)
-  expect(fleet.sim.log().length).toBe(before)
+  expect(fleet.sim.log().length).toBeLessThanOrEqual(before + 1)
   fleet.sim.clear()
   const results = await Promise.all(turns.map((turn) => turn.result({ timeoutMs: 15_000 })))
   expect(results.map(({ status }) => status)).toEqual(turns.map(() => 'completed'))
