@@ -8,6 +8,8 @@ export default defineConfig({
     exclude: hasCorpus ? [] : ['test/acceptance/corpus*.test.ts'],
     testTimeout: 15_000,
     hookTimeout: 30_000,
+    // A state that lasts is waited for as long as a busy machine needs.
+    expect: { poll: { timeout: 5000, interval: 20 } },
     pool: 'forks',
     // Two cores: more workers than that only make the timers of real servers late.
     maxWorkers: 2,

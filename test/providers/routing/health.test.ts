@@ -51,7 +51,8 @@ describe.each(serverKinds)('the health of routes on %s', (kind) => {
   const stall = (health: Health): void => health.report('p/a', health.view('p/a').generation, 'stall')
   const trip = async (health: Health): Promise<void> => {
     for (let i = 0; i < 3; i++) stall(health)
-    await expect.poll(() => health.view('p/a').state).toBe('open')
+    // With a probe at hand it is open for a tenth of a second: a look may find it half-open already.
+    await expect.poll(() => health.view('p/a').state).toMatch(/^(open|half_open)$/)
   }
 
   test('failures of several processes open a route for all of them (H3)', async () => {
