@@ -2,14 +2,21 @@
 
 import { spawnSync } from 'node:child_process'
 
-/** Suites that start processes, clusters or replicas: `npm test` runs them. */
+/** Suites that start processes, clusters or replicas, or wait for the clocks of real breakers: `npm test` runs them. */
 const BEYOND_UNITS = [
   'test/integration/**',
   'test/acceptance/**',
   'test/cli/**',
   'test/testing/**',
+  'test/gateway/**',
   'test/redis/durability.test.ts',
   'test/queue/queue.test.ts',
+  'test/queue/journal.test.ts',
+  'test/queue/tenants.test.ts',
+  'test/providers/routing/health.test.ts',
+  'test/providers/routing/store.test.ts',
+  'test/providers/routing/breaker/force.test.ts',
+  'test/providers/routing/breaker/model.test.ts',
   'test/providers/llamacpp-cli/upstream.test.ts',
   '**/fleet.test.ts',
 ]

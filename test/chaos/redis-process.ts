@@ -25,7 +25,8 @@ export async function startRedisProcess(folder: string): Promise<RedisProcess> {
       'redis-server',
       [
         ...['--port', '0', '--unixsocket', socket, '--dir', dir],
-        ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
+        // With everysec a busy disk lets Redis answer before it has written (up to 2 s): a loss of its own, not ours.
+        ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
         ...['--maxmemory-policy', 'noeviction', '--enable-debug-command', 'local'],
       ],
       { stdio: 'ignore' },

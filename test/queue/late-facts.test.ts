@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createControl } from '../../src/queue/control.ts'
 import { createJournal, type Journal } from '../../src/queue/journal.ts'
 import type { Claim } from '../../src/queue/journal-types.ts'
 import { persist } from '../../src/queue/persist.ts'
@@ -70,6 +71,34 @@ describe.each(serverKinds)('late facts in the journal on %s', (kind) => {
     await journal.withdraw(zombie, { stepId: 'm1.1', nonce: 'n1' })
     expect(await stateOf()).toBe('queued')
     expect(await journal.begin(await claimed('w3'), pay('n3'))).toMatchObject({ outcome: 'reviewed' })
+  })
+
+  const reviewed = async (state: 'done' | 'not_done') => {
+    await park(await claimed('w2'))
+    const control = createControl({ redis, prefix: 'late', journal, resultTtlMs: 60_000, eventTtlMs: 60_000 })
+    await control.decide(turnId, 'c1', { kind: 'review', state, by: 'ops' })
+    return claimed('w3')
+  }
+
+  test.each(['done', 'not_done'] as const)(
+    'a start on a review that says %s is told so again when its reply was lost (J8, J10)',
+    async (state) => {
+      const claim = await reviewed(state)
+      const told = { outcome: 'reviewed', decision: { state } }
+      expect(await journal.begin(claim, pay('n3'))).toMatchObject(told)
+      expect(await journal.begin(claim, pay('n3'))).toMatchObject(told)
+    },
+  )
+
+  test('a worker lost after a review that says done leaves nothing unknown (J8)', async () => {
+    await journal.begin(await reviewed('done'), pay('n3'))
+    expect(await journal.begin(await claimed('w4'), pay('n4'))).toMatchObject({ outcome: 'reviewed' })
+    expect(await journal.begin(await claimed('w5'), pay('n5'))).toMatchObject({ outcome: 'reviewed' })
+  })
+
+  test('a worker lost after a review that says not done leaves the same unknown again (J8)', async () => {
+    await journal.begin(await reviewed('not_done'), pay('n3'))
+    expect(await journal.begin(await claimed('w4'), pay('n4'))).toEqual({ outcome: 'ambiguous', nonce: 'n3' })
   })
 
   test('a fact that comes before the turn is parked makes the review needless (J9)', async () => {
