@@ -13,10 +13,11 @@ import { loadConfig } from '../config/load.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
 import { openRedis } from '../redis/embedded.ts'
 import { noTelemetry } from '../telemetry/none.ts'
-import { createRedactor, type Redactor } from '../telemetry/redaction.ts'
+import { createRedactor, type RedactedField, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { createUpstream, type UpstreamOptions } from './attempt/create-upstream.ts'
 import { createImageFetcher, type ImageFetcher } from './attempt/images.ts'
+import { createSilences, type Silences } from './attempt/silences.ts'
 import type { RouteCapabilities } from './capabilities/capability.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
 import type { ProviderModels } from './models/catalogue.ts'
@@ -33,7 +34,7 @@ import { createProbe } from './routing/breaker/probe.ts'
 import { credentialPolicyFromConfig, policyFromConfig } from './routing/breaker/rules.ts'
 import type { HealthState, Transition } from './routing/breaker/states.ts'
 import type { Force } from './routing/breaker/store.ts'
-import { credentialSubject } from './routing/breaker/subjects.ts'
+import { credentialSubject, subjectToName } from './routing/breaker/subjects.ts'
 import { createPlaces } from './routing/choice/places.ts'
 import type { CredentialStatus, Credentials } from './routing/credentials/credentials.ts'
 import { createListProbe } from './routing/credentials/list-probe.ts'
@@ -41,7 +42,7 @@ import { openCredentials } from './routing/credentials/open-credentials.ts'
 import type { AttemptEngine } from './routing/engine-types.ts'
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
-import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
+import { recordAttempt, registerGauges, zeroCredentialMetrics, zeroMetrics } from './routing/metrics.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
@@ -115,9 +116,11 @@ export async function openProviderRuntime(
   options: OpenRuntimeOptions,
 ): Promise<ProviderRuntime> {
   const { redis, telemetry = noTelemetry, tickMs } = options
-  const { redactor = createRedactor(secretValues(config)) } = options
+  const onRedacted = (field: RedactedField): void => telemetry.count('telemetry_redactions_total', { field })
+  const { redactor = createRedactor(secretValues(config), { onRedacted }) } = options
   const table = createRouteTable(config)
-  const network = openNetwork(config, { table, telemetry, redactor })
+  const silences = createSilences()
+  const network = openNetwork(config, { table, telemetry, redactor, silences })
   const recorder = createRecorder({
     config: config.recorder,
     redis: redis.command,
@@ -131,6 +134,7 @@ export async function openProviderRuntime(
   const subjects = Object.values(config.providers)
     .filter(({ enabled }) => enabled)
     .flatMap(({ name, credentials }) => credentials.map((one) => credentialSubject(name, one)))
+  zeroCredentialMetrics(telemetry, subjects.map(subjectToName))
   const health: Health = await openHealth({
     redis: redis.command,
     subscriber: redis.subscriber,
@@ -178,7 +182,7 @@ export async function openProviderRuntime(
     Object.fromEntries(Object.values(config.providers).map(({ name, concurrency }) => [name, concurrency])),
   )
   const scoreOf = (route: string): number => scores.scoreOf(route, health.view(route).state)
-  const removeGauges = registerGauges(telemetry, table, { health, credentials, scoreOf })
+  const removeGauges = registerGauges(telemetry, table, { health, credentials, scoreOf, silences })
   const router = createRouter({
     table,
     health,
@@ -270,12 +274,13 @@ type Network = {
 /** The routes over HTTP: one pool of connections a provider, one upstream a route, made when first wanted. */
 function openNetwork(
   { providers, recorder: evidence }: Config,
-  { table, telemetry, redactor }: { table: RouteTable; telemetry: Telemetry; redactor: Redactor },
+  links: { table: RouteTable; telemetry: Telemetry; redactor: Redactor; silences: Silences },
 ): Network {
+  const { table, ...means } = links
   const clients = new Map<string, HttpClient>()
   const fetchers = new Map<string, ImageFetcher>()
   const upstreams = new Map<string, Upstream>()
-  const shared = { telemetry, redactor, evidence }
+  const shared = { ...means, evidence }
   const clientOf = ({ name, http, timeouts }: ProviderConfig): HttpClient => {
     const client =
       clients.get(name) ?? createHttpClient({ ...httpOptions(http), connectMs: timeouts.connectMs })
@@ -320,7 +325,7 @@ function httpOptions({ version, connections }: ProviderConfig['http']): HttpClie
 function routeUpstream(
   provider: ProviderConfig,
   { name: route, model }: RouteConfig,
-  shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'evidence'>,
+  shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'silences' | 'evidence'>,
 ): Upstream {
   const { protocol, dialect, baseUrl, command, timeouts, limits, parameters } = provider
   return createUpstream({

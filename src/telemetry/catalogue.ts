@@ -17,6 +17,9 @@ const FIRST_CHUNK_SECONDS = [
   0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
 ] as const
 const WAIT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const
+const OVERHEAD_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30] as const
+const IDLE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120] as const
+const CALLS = [1, 2, 4, 8, 16, 32, 64, 128] as const
 const STALL_SECONDS = [1, 5, 10, 20, 30, 45, 60, 90, 120, 300, 600] as const
 
 export const COUNTERS = {
@@ -55,6 +58,11 @@ export const COUNTERS = {
     unit: '{response}',
     labels: ['route', 'status'],
   },
+  provider_request_id_missing_total: {
+    description: "Responses without an id that the upstream's support could look up.",
+    unit: '{response}',
+    labels: ['route'],
+  },
   provider_cost_usd_total: {
     description: 'What attempts cost, at the prices of the provider or of the dated table, in US dollars.',
     unit: 'USD',
@@ -75,10 +83,42 @@ export const COUNTERS = {
     unit: '{transition}',
     labels: ['credential', 'from', 'to', 'reason'],
   },
+  gen_ai_client_inference_usage_input_tokens_total: {
+    description: 'Input tokens that upstreams reported, cached ones included, of failed attempts too.',
+    unit: '{token}',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+  },
+  gen_ai_client_inference_usage_output_tokens_total: {
+    description: 'Output tokens that upstreams reported, reasoning included.',
+    unit: '{token}',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+  },
+  gen_ai_client_inference_usage_cache_read_input_tokens_total: {
+    description: 'Input tokens that upstreams reported as read from their cache.',
+    unit: '{token}',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+  },
+  gen_ai_client_inference_usage_reasoning_output_tokens_total: {
+    description: 'Output tokens that upstreams reported as reasoning.',
+    unit: '{token}',
+    labels: ['gen_ai_operation_name', 'gen_ai_request_model', 'route'],
+  },
   turns_total: {
     description: 'Turns that reached a terminal state on this worker.',
     unit: '{turn}',
     labels: ['agent', 'outcome'],
+  },
+  worker_jobs_stalled_total: {
+    description:
+      'Wake-ups whose worker lost its lock, seen by this process: it died, or its event loop stood still.',
+    unit: '{job}',
+    labels: ['queue'],
+  },
+  telemetry_redactions_total: {
+    description:
+      'Texts and fields masked before they were logged, traced or recorded, by what gave them away.',
+    unit: '{redaction}',
+    labels: ['field'],
   },
   redis_unavailable_seconds_total: {
     description: 'Time during which this process could not reach Redis.',
@@ -100,6 +140,12 @@ export const HISTOGRAMS = {
     labels: ['route'],
     buckets: STALL_SECONDS,
   },
+  provider_stream_idle_seconds: {
+    description: 'Longest silence within a streamed answer, however it ended.',
+    unit: 's',
+    labels: ['route'],
+    buckets: IDLE_SECONDS,
+  },
   gen_ai_client_inference_duration_seconds: {
     description: 'Duration of a logical model call with all its retries and reroutes.',
     unit: 's',
@@ -117,6 +163,37 @@ export const HISTOGRAMS = {
     unit: 's',
     labels: ['gen_ai_tool_name', 'outcome'],
     buckets: WAIT_SECONDS,
+  },
+  gen_ai_invoke_agent_duration_seconds: {
+    description:
+      'Duration of one run of an agent on one worker; a turn that is taken over or waits has several.',
+    unit: 's',
+    labels: ['gen_ai_agent_name', 'outcome'],
+    buckets: ATTEMPT_SECONDS,
+  },
+  gen_ai_invoke_agent_inference_calls: {
+    description: 'Model calls of a turn that ended.',
+    unit: '{call}',
+    labels: ['gen_ai_agent_name'],
+    buckets: CALLS,
+  },
+  gen_ai_invoke_agent_tool_calls: {
+    description: 'Tool calls of a turn that ended.',
+    unit: '{call}',
+    labels: ['gen_ai_agent_name'],
+    buckets: CALLS,
+  },
+  messaging_process_duration_seconds: {
+    description: 'Duration of the work on one wake-up that had a turn to run.',
+    unit: 's',
+    labels: ['messaging_system_name', 'messaging_operation_name', 'messaging_destination_name'],
+    buckets: ATTEMPT_SECONDS,
+  },
+  runtime_overhead_seconds: {
+    description: 'Time of our own writes that a turn waits for: claim, begin, commit, finish.',
+    unit: 's',
+    labels: ['stage'],
+    buckets: OVERHEAD_SECONDS,
   },
   turn_duration_seconds: {
     description: 'From the acceptance of a turn to its end.',
@@ -140,6 +217,12 @@ export const GAUGES = {
   },
   route_unhealthy_since_timestamp_seconds: {
     description: 'Since when the route is open or half-open; 0 while it is usable.',
+    unit: 's',
+    labels: ['route'],
+  },
+  provider_stream_idle_max_seconds: {
+    description:
+      'How long the most silent stream that is open on a route now has sent nothing; 0 where none is.',
     unit: 's',
     labels: ['route'],
   },
@@ -200,6 +283,31 @@ export const GAUGES = {
     description:
       'Turns that were given up and not retried since; from the one process of the fleet that counts.',
     unit: '{turn}',
+    labels: [],
+  },
+  nodejs_eventloop_delay_p99_seconds: {
+    description: 'How late the event loop was since the last scrape, 99th percentile.',
+    unit: 's',
+    labels: [],
+  },
+  nodejs_eventloop_utilization_ratio: {
+    description: 'Share of the time since the last scrape in which the event loop was busy, 0 to 1.',
+    unit: '1',
+    labels: [],
+  },
+  v8js_memory_heap_used_bytes: {
+    description: 'Used part of the JavaScript heap, by space.',
+    unit: 'By',
+    labels: ['v8js_heap_space_name'],
+  },
+  v8js_memory_heap_limit_bytes: {
+    description: 'The size at which the JavaScript heap is full and the process ends.',
+    unit: 'By',
+    labels: [],
+  },
+  process_start_time_seconds: {
+    description: 'When this process started, since 1970; it changes at each restart.',
+    unit: 's',
     labels: [],
   },
   runtime_build_info: {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { TelemetryConfig } from '../config/config.ts'
 import { noTelemetry } from './none.ts'
 import type { Health, MetricsAddress } from './prometheus.ts'
-import type { Redactor } from './redaction.ts'
+import type { RedactedField, Redactor } from './redaction.ts'
 import type { Identity, Metering, Tracing } from './setup.ts'
 import type { Log, Telemetry } from './telemetry.ts'
 
@@ -58,7 +58,9 @@ export async function createTelemetry({
     import('./redaction.ts'),
     import('./log.ts'),
   ])
-  const redactor = givenRedactor ?? createRedactor(secrets)
+  // the log comes before the metrics, so what is masked until then is not counted
+  let onRedacted = (_field: RedactedField): void => {}
+  const redactor = givenRedactor ?? createRedactor(secrets, { onRedacted: (field) => onRedacted(field) })
   const log = await createLog({
     level: config.logLevel,
     stream: logStream,
@@ -67,6 +69,7 @@ export async function createTelemetry({
   })
 
   const metering = metrics && (await startMetrics(identity, { address: metrics, health, strictLabels, log }))
+  if (metering) onRedacted = (field) => metering.instruments.count('telemetry_redactions_total', { field })
   const tracing = await startTracing(identity, { config, log })
   const { createObserve } = await import('./observe.ts')
   const close = once(async () => {
@@ -100,20 +103,23 @@ async function startMetrics(
   identity: Identity,
   { address, health, strictLabels, log }: MetricsOptions,
 ): Promise<RunningMetrics> {
-  const [{ setUpMetrics }, { createInstruments }, { serveMetrics }] = await Promise.all([
+  const [{ setUpMetrics }, { createInstruments }, { serveMetrics }, { registerVitals }] = await Promise.all([
     import('./setup.ts'),
     import('./instruments.ts'),
     import('./prometheus.ts'),
+    import('./process-vitals.ts'),
   ])
   const metering: Metering = setUpMetrics(identity)
   const instruments = createInstruments(metering.meter, { strictLabels })
   instruments.gauge('runtime_build_info', () => [[{ version: identity.version }, 1]])
+  const endVitals = registerVitals(instruments)
   const server = await serveMetrics(address, { page: metering.page, ...(health && { health }) })
   if (address.port !== 0 && server.port !== address.port) {
     log.warn({ wanted: address.port, port: server.port }, 'metrics port taken: the next free one is used')
   }
   log.info({ url: server.url }, 'metrics served')
   const close = async (): Promise<void> => {
+    endVitals()
     await Promise.allSettled([server.close(), metering.close()])
   }
   return { instruments, url: server.url, close }

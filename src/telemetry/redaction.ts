@@ -19,6 +19,21 @@ export type Redactor = {
   isSecretName(name: string): boolean
 }
 
+/** What gave a secret away: its own value, the form of a key, the name before it, the name of its field, a cut edge. */
+export const REDACTED_FIELDS = [
+  'known_secret',
+  'key_form',
+  'named_value',
+  'secret_field',
+  'cut_edge',
+] as const
+export type RedactedField = (typeof REDACTED_FIELDS)[number]
+
+export type RedactorOptions = {
+  /** Told of each masking; never of what was masked. */
+  readonly onRedacted?: (field: RedactedField) => void
+}
+
 /** Where a text is a piece of a longer one: at such an edge it may begin or end in the middle of a secret. */
 export type TextEdges = { readonly cutStart?: boolean; readonly cutEnd?: boolean }
 
@@ -44,20 +59,35 @@ const CUT_CHARS = 512
 const CUT_REST = /^[A-Za-z0-9_-]{12,}/
 
 /** A redactor that knows these secrets; they are kept in memory only as forms and a pattern. */
-export function createRedactor(secrets: readonly string[] = []): Redactor {
+export function createRedactor(
+  secrets: readonly string[] = [],
+  { onRedacted = () => {} }: RedactorOptions = {},
+): Redactor {
+  const masking = (field: RedactedField): string => {
+    onRedacted(field)
+    return MASK
+  }
   const forms = formsOfSecrets(secrets)
   const known = forms.length === 0 ? undefined : new RegExp(forms.map(escapePattern).join('|'), 'g')
   const text = (value: string, { cutStart = false, cutEnd = false }: TextEdges = {}): string => {
-    const masked = known === undefined ? value : value.replace(known, MASK)
+    const masked = known === undefined ? value : value.replace(known, () => masking('known_secret'))
     const start = cutStart ? maskStart(masked, forms) : masked
     const edged = cutEnd ? maskEnd(start, forms) : start
+    if (edged !== masked) onRedacted('cut_edge')
     return edged
-      .replace(LOOKS_SECRET, (_match, scheme?: string) => (scheme ? `${scheme} ${MASK}` : MASK))
-      .replace(NAMED_SECRET, (_match, name: string, between: string) => `${name}${between}${MASK}`)
+      .replace(LOOKS_SECRET, (_match, scheme?: string) =>
+        scheme ? `${scheme} ${masking('key_form')}` : masking('key_form'),
+      )
+      .replace(
+        NAMED_SECRET,
+        // what another rule has masked is not counted again
+        (match, name: string, between: string, value: string) =>
+          value === MASK ? match : `${name}${between}${masking('named_value')}`,
+      )
   }
   return {
     text,
-    fields: (value) => copyFields(value, 0),
+    fields: (value) => copyFields(value, 0, () => masking('secret_field')),
     isSecretName: (name) => SECRET_FIELD.test(name),
   }
 }
@@ -89,21 +119,22 @@ function maskStart(text: string, forms: readonly string[]): string {
   return text.replace(CUT_REST, MASK)
 }
 
-function copyFields(value: unknown, depth: number): unknown {
+function copyFields(value: unknown, depth: number, mask: () => string): unknown {
   if (typeof value === 'string') return shortened(value)
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return value
   if (depth >= MAX_DEPTH) return '[too deep]'
-  if (value instanceof Error) return errorFields(value, depth)
+  if (value instanceof Error) return errorFields(value, depth, mask)
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
-  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => copyFields(item, depth + 1))
-  if ('toJSON' in value && typeof value.toJSON === 'function') return copyFields(value.toJSON(), depth + 1)
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => copyFields(item, depth + 1, mask))
+  if ('toJSON' in value && typeof value.toJSON === 'function')
+    return copyFields(value.toJSON(), depth + 1, mask)
   return Object.fromEntries(
     Object.entries(value)
       .slice(0, MAX_ITEMS)
       .map(([key, item]) => [
         key,
-        SECRET_FIELD.test(key) && holdsText(item) ? MASK : copyFields(item, depth + 1),
+        SECRET_FIELD.test(key) && holdsText(item) ? mask() : copyFields(item, depth + 1, mask),
       ]),
   )
 }
@@ -113,8 +144,8 @@ function holdsText(value: unknown): boolean {
 }
 
 /** Our own errors in full; of the system's the message too, since Node wrote it; of others the name and the place. */
-function errorFields(error: Error, depth: number): unknown {
-  const cause = error.cause === undefined ? {} : { cause: copyFields(error.cause, depth + 1) }
+function errorFields(error: Error, depth: number, mask: () => string): unknown {
+  const cause = error.cause === undefined ? {} : { cause: copyFields(error.cause, depth + 1, mask) }
   if (error instanceof TurnkeeperError) return { ...error.toJSON(), ...cause }
   const isSystem = 'syscall' in error
   return {

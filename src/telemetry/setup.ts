@@ -26,6 +26,11 @@ import {
 const SCOPE = 'turnkeeper'
 /** How long an export, and so a shutdown, may wait for a receiver that does not answer. */
 const EXPORT_TIMEOUT_MS = 5000
+/**
+ * Series of one metric that a process keeps; what comes beyond is folded into one and alerted on. Above the default of
+ * 2,000, since a move between routes has a series for each pair and reason: 9 × n(n − 1) an alias.
+ */
+const SERIES_PER_METRIC = 10_000
 /** What we set is names and numbers; longer is a mistake and may be content. */
 const MAX_ATTRIBUTE_CHARS = 1024
 
@@ -108,6 +113,7 @@ function shareRunning(collect: () => Promise<string>): () => Promise<string> {
 class PageReader extends MetricReader {
   constructor() {
     super({
+      cardinalitySelector: () => SERIES_PER_METRIC,
       aggregationTemporalitySelector: (instrument) =>
         instrument === InstrumentType.OBSERVABLE_GAUGE
           ? AggregationTemporality.DELTA

@@ -35,6 +35,11 @@ test.each(routes)(
     expect(value('provider_attempts_total', own, 'outcome="html"')).toBe('0')
     expect(value('provider_html_payload_total', own)).toBe('0')
     expect(value('provider_stall_count_total', own)).toBe('0')
+    expect(value('provider_request_id_missing_total', own)).toBe('0')
+    expect(value('provider_stream_idle_max_seconds', own)).toBe('0')
+    const asked = [own, 'gen_ai_request_model="coder"']
+    expect(value('gen_ai_client_inference_usage_input_tokens_total', ...asked)).toBe('0')
+    expect(value('gen_ai_client_inference_usage_output_tokens_total', ...asked)).toBe('0')
     expect(value('route_health_state', own, 'state="closed"')).toBe('1')
     expect(value('route_health_state', own, 'state="open"')).toBe('0')
   },
@@ -54,6 +59,7 @@ test('the worker that counts shows the open turns by state and the dead letters'
   }
   expect(page).toMatch(/^turns_dead_letter(\{.*\})? 0$/m)
   expect(page).toMatch(/^worker_deaf(\{.*\})? 0$/m)
+  expect(page).toMatch(/^worker_jobs_stalled_total\{.*"turns".*\} 0$/m)
 })
 
 test('after a turn the page has counted it, its attempts and its tools', async () => {
@@ -68,4 +74,29 @@ test('after a turn the page has counted it, its attempts and its tools', async (
   expect(after).toMatch(/^gen_ai_execute_tool_duration_seconds_count\{.*gen_ai_tool_name="look_up".*\} 1$/m)
   expect(after).toMatch(/^turn_duration_seconds_count\{.*\} 1$/m)
   expect(after).toMatch(/^queue_wait_seconds_count\{.*\} 1$/m)
+  const tokens =
+    /^gen_ai_client_inference_usage_(in|out)put_tokens_total\{.*route="sim\/good".*\} [1-9]\d*$/gm
+  expect(after.match(tokens)).toHaveLength(2)
+  expect(after).toMatch(/^gen_ai_invoke_agent_duration_seconds_count\{.*"assistant".*outcome="ok".*\} 1$/m)
+  expect(after).toMatch(/^gen_ai_invoke_agent_inference_calls_sum\{.*"assistant".*\} 2$/m)
+  expect(after).toMatch(/^gen_ai_invoke_agent_tool_calls_sum\{.*"assistant".*\} 1$/m)
+  await expect.poll(read).toMatch(/^messaging_process_duration_seconds_count\{.*"turns".*\} 1$/m)
+  for (const stage of ['claim', 'begin', 'commit', 'finish']) {
+    expect(after).toMatch(new RegExp(`^runtime_overhead_seconds_count\\{.*stage="${stage}".*\\} [1-9]`, 'm'))
+  }
+})
+
+test('while an upstream is silent within an answer the page says for how long', async () => {
+  const fault = { model: 'good', fault: 'stall:1', times: 1 }
+  await fetch(`${fleet.sim.url}/_control`, { method: 'POST', body: JSON.stringify(fault) })
+  const turn = await fleet.client.enqueue('talker', { input: 'hello' })
+  const silentSeconds = async () => {
+    const page = await (await fetch(metricsUrl)).text()
+    return Number(/^provider_stream_idle_max_seconds\{.*sim\/good.*\} (\S+)$/m.exec(page)?.[1])
+  }
+  await expect.poll(silentSeconds, { timeout: 10_000 }).toBeGreaterThan(0.5)
+  await turn.cancel('that is enough')
+  await expect.poll(silentSeconds, { timeout: 10_000 }).toBe(0)
+  const page = await (await fetch(metricsUrl)).text()
+  expect(page).toMatch(/^provider_stream_idle_seconds_count\{.*sim\/good.*\} 1$/m)
 })

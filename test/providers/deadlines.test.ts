@@ -96,3 +96,18 @@ test('a slow stream above the floor lives until its total time', () => {
   vi.advanceTimersByTime(90)
   expect(expired).toEqual(['timeout_total'])
 })
+
+test('the silence under way counts from the last byte, and ends with the attempt', () => {
+  const { deadlines } = start()
+  deadlines.sent()
+  vi.advanceTimersByTime(50)
+  expect(deadlines.silenceMs).toBe(0)
+  deadlines.headers()
+  vi.advanceTimersByTime(80)
+  expect(deadlines.silenceMs).toBe(80)
+  deadlines.bytes(1)
+  vi.advanceTimersByTime(30)
+  expect(deadlines.silenceMs).toBe(30)
+  deadlines.stop()
+  expect(deadlines.silenceMs).toBe(0)
+})

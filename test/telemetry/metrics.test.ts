@@ -154,3 +154,31 @@ test('after close nothing is served any more, and closing again does nothing', a
   await running.close()
   await expect(fetch(running.metricsUrl ?? '')).rejects.toThrow()
 })
+
+test('the page tells how the process itself is', async () => {
+  const running = await start()
+  const before = sample(await scrape(running), 'nodejs_eventloop_utilization_ratio')
+  expect(before).toBeGreaterThanOrEqual(0)
+  const page = await scrape(running)
+  expect(sample(page, 'nodejs_eventloop_delay_p99_seconds')).toBeGreaterThanOrEqual(0)
+  expect(sample(page, 'nodejs_eventloop_utilization_ratio')).toBeLessThanOrEqual(1)
+  expect(sample(page, 'v8js_memory_heap_used_bytes{v8js_heap_space_name="old_space"}')).toBeGreaterThan(1e5)
+  expect(sample(page, 'v8js_memory_heap_limit_bytes')).toBeGreaterThan(1e7)
+  expect(sample(page, 'process_start_time_seconds')).toBeLessThanOrEqual(Date.now() / 1000)
+})
+
+test('a secret that is kept out of the log is counted', async () => {
+  const running = await start()
+  running.count('telemetry_redactions_total', { field: 'key_form' }, 0)
+  running.log.info({}, 'Bearer abcdefghijklmnop')
+  const seen = sample(await scrape(running), 'telemetry_redactions_total{field="key_form"}')
+  expect(seen).toBe(1)
+})
+
+test('beyond its limit of series a metric folds the rest into one that says so', async () => {
+  const running = await start()
+  for (let i = 0; i < 10_050; i++) running.count('turns_total', { agent: `a${i}`, outcome: 'ok' })
+  const series = (await scrape(running)).split('\n').filter((line) => line.startsWith('turns_total'))
+  expect(series).toHaveLength(10_000)
+  expect(series.filter((line) => line.includes('otel_metric_overflow="true"'))).toHaveLength(1)
+})

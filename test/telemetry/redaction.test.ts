@@ -109,3 +109,16 @@ test('what is circular, huge or binary is bounded', () => {
   expect(shown).toContain('[3 bytes]')
   expect(shown.length).toBeLessThan(50_000)
 })
+
+test('each masking is told once, by what gave the secret away', () => {
+  const told: string[] = []
+  const counting = createRedactor(['hunter22'], { onRedacted: (field) => told.push(field) })
+  counting.text('hunter22, Bearer abcdefghijk, password=unheardof')
+  counting.fields({ apiKey: 'x', tool: 'y' })
+  expect(told).toEqual(['known_secret', 'key_form', 'named_value', 'secret_field'])
+  told.length = 0
+  counting.text('{"api_key":"hunter22"}')
+  counting.text('nothing here')
+  counting.text('cut in the middle: hunter2', { cutEnd: true })
+  expect(told).toEqual(['known_secret', 'cut_edge'])
+})

@@ -22,6 +22,7 @@ import type { Limits, ModelRequest, PartSink, StreamPart, Timeouts } from '../ty
 import type { AttemptOptions, AttemptReport } from '../upstream.ts'
 import { startRecord } from './attempt-record.ts'
 import { type DeadlineReason, startDeadlines } from './deadlines.ts'
+import type { Silences } from './silences.ts'
 
 /** What stays the same for all attempts on a route. */
 export type Target = {
@@ -41,6 +42,8 @@ export type Target = {
   readonly telemetry: Telemetry
   /** Of what is quoted in errors. */
   readonly redactor: Redactor
+  /** Where streams that are open show how silent they are. */
+  readonly silences?: Silences
   /** How much of each exchange is kept for the recorder. */
   readonly evidence?: EvidenceOptions
 }
@@ -99,6 +102,7 @@ function attempt(
       if (isSettled) return
       isSettled = true
       deadlines.stop()
+      unwatch?.()
       decoder?.close()
       const idleMs = deadlines.longestSilenceMs
       const report = record.toReport({ error, contentKind: body?.kind, idleMs })
@@ -140,6 +144,7 @@ function attempt(
     }
     const onExpire = (reason: DeadlineReason, afterMs: number): void => breakOff(expired(reason, afterMs))
     const deadlines = startDeadlines({ timeouts, now: () => performance.now(), onExpire })
+    const unwatch = target.silences?.watch(route, () => deadlines.silenceMs)
 
     const pass = (part: StreamPart): void => {
       record.part(part)

@@ -16,6 +16,7 @@ import type { Limits, ModelParameters, ModelRequest, PartSink, Timeouts } from '
 import type { AttemptOptions, AttemptReport, Upstream } from '../upstream.ts'
 import { runAttempt, type Target } from './attempt.ts'
 import { type ImageFetcher, inlineImages } from './images.ts'
+import type { Silences } from './silences.ts'
 
 export type UpstreamOptions = {
   /** `llamacpp-cli` is no wire format: it runs a local process, as `command` says. */
@@ -51,6 +52,8 @@ export type UpstreamOptions = {
   readonly redactor?: Redactor
   /** Fetches linked images, so that the upstream gets bytes. Default: links are sent as they are. */
   readonly images?: Pick<ImageFetcher, 'fetch'>
+  /** Where streams that are open show how silent they are. Default: nowhere. */
+  readonly silences?: Silences
   /** How much of each exchange is kept for a recorder. Default: nothing. */
   readonly evidence?: EvidenceOptions
 }
@@ -161,6 +164,7 @@ function toTarget(options: UpstreamOptions): Target {
     http: options.http ?? createHttpClient({ connectMs: timeouts.connectMs }),
     telemetry,
     redactor: options.redactor ?? createRedactor(apiKey === undefined ? [] : [apiKey]),
+    ...(options.silences && { silences: options.silences }),
     ...(options.evidence && { evidence: options.evidence }),
   }
 }

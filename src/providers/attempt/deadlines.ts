@@ -21,6 +21,8 @@ export type Deadlines = {
   stop(): void
   /** The longest silence since the headers, in milliseconds. */
   readonly longestSilenceMs: number
+  /** How long nothing has come by now; 0 before the headers and once it is over. */
+  readonly silenceMs: number
 }
 
 export type DeadlineOptions = {
@@ -130,6 +132,9 @@ export function startDeadlines(options: DeadlineOptions): Deadlines {
     stop,
     get longestSilenceMs() {
       return longestSilenceMs
+    },
+    get silenceMs() {
+      return isStopped || lastByteAt === undefined ? 0 : now() - lastByteAt
     },
   }
 }

@@ -9,7 +9,14 @@ import type { ModelRequest } from '../types.ts'
 import type { AttemptReport } from '../upstream.ts'
 import type { AnswerFacts } from './commit-gate.ts'
 import type { Decision, RunOutcome } from './engine-types.ts'
-import { countCost, logFailedAttempt, logNotSent, recordAttempt, reportToAttributes } from './metrics.ts'
+import {
+  countCost,
+  countUsage,
+  logFailedAttempt,
+  logNotSent,
+  recordAttempt,
+  reportToAttributes,
+} from './metrics.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** The span of a logical call, as the engine tells it of its course. */
@@ -126,6 +133,7 @@ export function observeAttempt(
     if (costUsd !== undefined) countCost(telemetry, labels, costUsd)
     if (report.outcome === 'failed') span.fail(report.error?.code ?? 'unknown')
     recordAttempt(telemetry, labels, report)
+    countUsage(telemetry, { alias, route: labels.route }, report.usage)
     logNotSent(telemetry, report, { route: route.name, alias })
     logFailedAttempt(telemetry, report, { route: route.name, alias, attempt: number })
     return report

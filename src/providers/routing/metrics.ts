@@ -1,6 +1,9 @@
 import { REASONS } from '../../errors.ts'
+import { REDACTED_FIELDS } from '../../telemetry/redaction.ts'
 import type { Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import type { Silences } from '../attempt/silences.ts'
 import { MISSING_REASONS } from '../recorder/recorder.ts'
+import type { Usage } from '../types.ts'
 import type { AttemptPhase, AttemptReport, ContentKind } from '../upstream.ts'
 import type { RouteHealth } from './breaker/mirror.ts'
 import { isUsable, MOVES, STATES } from './breaker/states.ts'
@@ -38,12 +41,14 @@ export function zeroMetrics(telemetry: Telemetry, { routes, aliases }: RouteTabl
     for (const reason of FAILURES) telemetry.count('provider_retries_total', { route, reason }, 0)
     for (const content_type of CONTENT_KINDS)
       telemetry.count('provider_responses_total', { route, content_type }, 0)
+    telemetry.count('provider_request_id_missing_total', { route }, 0)
     for (const status of USUAL_STATUSES) telemetry.count('provider_http_status_total', { route, status }, 0)
     telemetry.count('provider_cost_usd_total', { provider, model }, 0)
     for (const move of MOVES) telemetry.count('route_health_transitions_total', { route, ...move }, 0)
   }
   for (const { alias, routes: own } of aliases) {
     for (const { name: from_route } of own) {
+      countUsage(telemetry, { alias, route: from_route }, NO_TOKENS)
       for (const { name: to_route } of own) {
         if (from_route === to_route) continue
         for (const reason of FAILURES)
@@ -51,7 +56,19 @@ export function zeroMetrics(telemetry: Telemetry, { routes, aliases }: RouteTabl
       }
     }
   }
+  for (const field of REDACTED_FIELDS) telemetry.count('telemetry_redactions_total', { field }, 0)
   telemetry.count('redis_unavailable_seconds_total', {}, 0)
+}
+
+/** Rules that only a route can break. */
+const OF_ROUTES: readonly string[] = ['html', 'stall', 'errors', 'reroute']
+
+/** The same for the breakers of credentials, named `provider#id`. */
+export function zeroCredentialMetrics(telemetry: Telemetry, credentials: readonly string[]): void {
+  for (const credential of credentials) {
+    for (const move of MOVES.filter(({ reason }) => !OF_ROUTES.includes(reason)))
+      telemetry.count('credential_health_transitions_total', { credential, ...move }, 0)
+  }
 }
 
 /** What the gauges read. */
@@ -59,13 +76,14 @@ export type GaugeSources = {
   readonly health: { view(route: string): RouteHealth }
   readonly credentials: { statuses(): readonly CredentialStatus[] }
   readonly scoreOf: (route: string) => number
+  readonly silences: Pick<Silences, 'longestMs'>
 }
 
 /** Registers the gauges of all routes and credentials, read from memory at each scrape; returns their removal. */
 export function registerGauges(
   telemetry: Telemetry,
   table: RouteTable,
-  { health, credentials, scoreOf }: GaugeSources,
+  { health, credentials, scoreOf, silences }: GaugeSources,
 ): () => void {
   const names = table.routes.map(({ name }) => name)
   const removals = [
@@ -80,6 +98,9 @@ export function registerGauges(
         const { state, openedAt = 0 } = health.view(route)
         return [{ route }, isUsable(state) ? 0 : openedAt / 1000] as const
       }),
+    ),
+    telemetry.gauge('provider_stream_idle_max_seconds', () =>
+      names.map((route) => [{ route }, silences.longestMs(route) / 1000] as const),
     ),
     telemetry.gauge('route_health_score', () => names.map((route) => [{ route }, scoreOf(route)] as const)),
     telemetry.gauge('credential_health_state', () =>
@@ -110,19 +131,49 @@ export function registerGauges(
 /** Counts one attempt: what came back, how long it took, how it broke. */
 export function recordAttempt(telemetry: Telemetry, labels: RouteLabels, report: AttemptReport): void {
   const { route, provider, model } = labels
-  const { phase, contentKind, status, error, durationMs, idleMs } = report
+  const { phase, contentKind, status, error, durationMs, idleMs, requestId, streamed } = report
   const outcome = reportToOutcome(report)
   telemetry.count('provider_attempts_total', { ...labels, outcome })
   telemetry.record('provider_attempt_duration_seconds', { route, model, outcome }, durationMs / 1000)
   if (contentKind !== undefined)
     telemetry.count('provider_responses_total', { route, content_type: contentKind })
   if (status !== undefined) telemetry.count('provider_http_status_total', { route, status: String(status) })
+  if (status !== undefined && requestId === undefined)
+    telemetry.count('provider_request_id_missing_total', { route })
+  if (status !== undefined && streamed)
+    telemetry.record('provider_stream_idle_seconds', { route }, idleMs / 1000)
   if (error?.reason === 'html_payload')
     telemetry.count('provider_html_payload_total', { route, provider, phase })
   if (error?.reason === 'stall') {
     telemetry.count('provider_stall_count_total', { route, provider, phase })
     telemetry.record('provider_stall_duration_seconds', { route }, idleMs / 1000)
   }
+}
+
+const NO_TOKENS: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  totalTokens: 0,
+  cachedInputTokens: 0,
+  reasoningTokens: 0,
+}
+
+/** Books the tokens that an upstream reported; what it did not report is not guessed. */
+export function countUsage(
+  telemetry: Telemetry,
+  { alias, route }: { readonly alias: string; readonly route: string },
+  usage: Usage | null,
+): void {
+  if (usage === null) return
+  const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias, route }
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage
+  const name = 'gen_ai_client_inference_usage'
+  if (inputTokens !== null) telemetry.count(`${name}_input_tokens_total`, labels, inputTokens)
+  if (outputTokens !== null) telemetry.count(`${name}_output_tokens_total`, labels, outputTokens)
+  if (cachedInputTokens !== null)
+    telemetry.count(`${name}_cache_read_input_tokens_total`, labels, cachedInputTokens)
+  if (reasoningTokens !== null)
+    telemetry.count(`${name}_reasoning_output_tokens_total`, labels, reasoningTokens)
 }
 
 /** Books what an attempt cost. */

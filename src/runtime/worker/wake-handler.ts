@@ -7,7 +7,7 @@ import { TurnkeeperError } from '../../errors.ts'
 import type { QueueBackend } from '../../queue/backend.ts'
 import { isBeside, type WakeUp } from '../../queue/bullmq.ts'
 import type { Claim, Following } from '../../queue/journal-types.ts'
-import type { TurnRecord } from '../../queue/types.ts'
+import type { TurnRecord, TurnStep } from '../../queue/types.ts'
 import type { ActiveSpan, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Agent } from '../agent.ts'
 import { openTranscript } from '../turn/transcript.ts'
@@ -106,7 +106,8 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
   if (claim.epoch === 1) {
     telemetry.record('queue_wait_seconds', { queue }, Math.max(0, claim.now - turn.dueAt) / 1000)
   }
-  return telemetry.observe(
+  const startedAt = performance.now()
+  const following = await telemetry.observe(
     'process turns',
     {
       'messaging.system.name': 'bullmq',
@@ -120,6 +121,13 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
     (span) => runLeased(options, claim, span),
     { parent: turn.carrier, links: [turn.carrier] },
   )
+  const labels = {
+    messaging_system_name: 'bullmq',
+    messaging_operation_name: 'process',
+    messaging_destination_name: queue,
+  }
+  telemetry.record('messaging_process_duration_seconds', labels, (performance.now() - startedAt) / 1000)
+  return following
 }
 
 async function runLeased(options: WakeHandlerOptions, claim: Claim, span: ActiveSpan): Promise<Following> {
@@ -172,6 +180,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
 
   const deadline = deadlineSignal(turn, claim.now)
   const signal = AbortSignal.any([lease.ended, stopped, ...(deadline ? [deadline.signal] : [])])
+  const startedAt = performance.now()
   try {
     return await telemetry.observe(
       'invoke_agent',
@@ -193,6 +202,11 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
           leaving,
         })
         if ('result' in ending && ending.result?.error) span.fail(ending.result.error.code)
+        telemetry.record(
+          'gen_ai_invoke_agent_duration_seconds',
+          { gen_ai_agent_name: agent.name, outcome: OUTCOMES[ending.state] ?? ending.state },
+          (performance.now() - startedAt) / 1000,
+        )
         return ending
       },
     )
@@ -231,6 +245,7 @@ function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
   if (outcome !== undefined) {
     telemetry.count('turns_total', { agent: turn.agent, outcome })
     telemetry.record('turn_duration_seconds', { agent: turn.agent, outcome }, durationMs / 1000)
+    recordCalls(telemetry, turn.agent, result?.steps ?? [])
   }
   const waitsFor = 'waitsFor' in ending ? ending.waitsFor : undefined
   telemetry.log.info(
@@ -245,4 +260,11 @@ function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
     },
     waitsFor ? 'turn waits for a route' : (MESSAGES[ending.state] ?? 'turn ended'),
   )
+}
+
+function recordCalls(telemetry: Telemetry, agent: string, steps: readonly TurnStep[]): void {
+  const labels = { gen_ai_agent_name: agent }
+  const calls = steps.filter(({ kind }) => kind === 'model').length
+  telemetry.record('gen_ai_invoke_agent_inference_calls', labels, calls)
+  telemetry.record('gen_ai_invoke_agent_tool_calls', labels, steps.length - calls)
 }

@@ -23,6 +23,7 @@ export function announceMetrics(
   for (const agent of agents.keys()) {
     for (const outcome of ['ok', 'failed', 'cancelled']) telemetry.count('turns_total', { agent, outcome }, 0)
   }
+  telemetry.count('worker_jobs_stalled_total', { queue }, 0)
   telemetry.gauge('worker_active_jobs', () => [[{ queue }, active.size]])
   telemetry.gauge('worker_concurrency', () => [[{ queue }, concurrency]])
   telemetry.gauge('worker_deaf', () => [[{}, vitals.isDeaf() ? 1 : 0]])

@@ -33,6 +33,7 @@ import type { CallModel } from '../turn/turn-context.ts'
 import { callThrough } from './call-through.ts'
 import { openConsumer } from './consumer.ts'
 import type { Lease } from './lease.ts'
+import { timedJournal } from './timed-journal.ts'
 import { createWaitingTurns } from './waiting-turns.ts'
 import { createWakeHandler, type WakeHandler } from './wake-handler.ts'
 import { announceMetrics, type Vitals } from './worker-metrics.ts'
@@ -191,7 +192,10 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   })
   const stopListening = models.onHealthChange(waiting.onChange)
   const handle = createWakeHandler({
-    backend: seams.journal ? { ...backend, journal: seams.journal(backend.journal) } : backend,
+    backend: {
+      ...backend,
+      journal: timedJournal(seams.journal?.(backend.journal) ?? backend.journal, telemetry),
+    },
     agents,
     callModel: seams.callModel ?? callThrough(models),
     telemetry,
@@ -303,8 +307,10 @@ async function openWakeWorker(
     handle,
     onFetched,
     onError: (error) => telemetry.log.warn({ err: error.message }, 'the queue reported an error'),
-    onStalled: () =>
-      telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again'),
+    onStalled: () => {
+      telemetry.count('worker_jobs_stalled_total', { queue: queue.name })
+      telemetry.log.warn({}, 'a worker of this queue was lost; its wake-up is delivered again')
+    },
   })
   return {
     async close() {
