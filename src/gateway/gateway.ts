@@ -7,8 +7,10 @@
 import type { Config } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
 import { packageVersion } from '../config/version.ts'
+import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { clientOn } from '../queue/client/client.ts'
+import { closeRedis, connectRedis } from '../redis/connection.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import { readRedisHealth } from './health.ts'
@@ -41,10 +43,12 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const telemetry = opening.use(await openTelemetry(config, logStream))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
+  const models = opening.use(await openModels(config, { backend, telemetry }, opening))
   const closing = new AbortController()
   const server = createServer({
     host: config.server.host,
     client: clientOn(backend, { queue: config.queue.name, telemetry }),
+    models,
     readRedis: () => readRedisHealth(backend.redis),
     log: telemetry.log,
     heartbeatMs,
@@ -55,6 +59,16 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   opening.defer(() => closing.abort())
   telemetry.log.info({ url }, 'gateway listens')
   return running(opening.move(), { url, telemetry, backend })
+}
+
+/** The routes as this process sees them, on a connection of their own for the news of breakers. */
+async function openModels(
+  config: Config,
+  { backend, telemetry }: { backend: QueueBackend; telemetry: RunningTelemetry },
+  opening: AsyncDisposableStack,
+): Promise<ProviderRuntime> {
+  const subscriber = opening.adopt(await connectRedis(backend.server.url, { role: 'subscriber' }), closeRedis)
+  return openProviderRuntime(config, { redis: { command: backend.redis, subscriber }, telemetry })
 }
 
 function openTelemetry(config: Config, logStream?: NodeJS.WritableStream): Promise<RunningTelemetry> {
