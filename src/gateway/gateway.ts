@@ -7,10 +7,9 @@
 import type { Config } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
 import { packageVersion } from '../config/version.ts'
-import { openProviderRuntime, type ProviderRuntime } from '../providers/runtime.ts'
+import { openReloadableRuntime } from '../providers/reloadable.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { clientOn } from '../queue/client/client.ts'
-import { closeRedis, connectRedis } from '../redis/connection.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import { readRedisHealth } from './health.ts'
@@ -19,6 +18,8 @@ import { closeServer, createServer, listen } from './server.ts'
 export type GatewayOptions = {
   /** How often a silent event stream gets a comment, in milliseconds; default 15,000. */
   readonly heartbeatMs?: number
+  /** Where `reload` gets the configuration from; default: the one that it has. */
+  readonly load?: () => Promise<Config>
   /** Where log lines go; default standard error. */
   readonly logStream?: NodeJS.WritableStream
 }
@@ -28,6 +29,8 @@ export type Gateway = {
   readonly url: string
   readonly redis: RedisOrigin
   readonly metricsUrl: string | undefined
+  /** Loads the configuration anew and takes up what can change; as `reload` of a worker. */
+  reload(): Promise<boolean>
   /** Ends open event streams (their readers may resume elsewhere) and resolves when all is closed. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -38,12 +41,13 @@ export type Gateway = {
  * @throws TurnkeeperError `config/port_in_use`, others of category `config`, or `queue/redis_unavailable`.
  */
 export async function startGateway(config: Config, options: GatewayOptions = {}): Promise<Gateway> {
-  const { heartbeatMs = 15_000, logStream } = options
+  const { heartbeatMs = 15_000, logStream, load = async () => config } = options
   await using opening = new AsyncDisposableStack()
   const telemetry = opening.use(await openTelemetry(config, logStream))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
-  const models = opening.use(await openModels(config, { backend, telemetry }, opening))
+  const redis = { url: backend.server.url, command: backend.redis }
+  const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry }))
   const closing = new AbortController()
   const server = createServer({
     host: config.server.host,
@@ -58,17 +62,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const url = await listen(server, config.server)
   opening.defer(() => closing.abort())
   telemetry.log.info({ url }, 'gateway listens')
-  return running(opening.move(), { url, telemetry, backend })
-}
-
-/** The routes as this process sees them, on a connection of their own for the news of breakers. */
-async function openModels(
-  config: Config,
-  { backend, telemetry }: { backend: QueueBackend; telemetry: RunningTelemetry },
-  opening: AsyncDisposableStack,
-): Promise<ProviderRuntime> {
-  const subscriber = opening.adopt(await connectRedis(backend.server.url, { role: 'subscriber' }), closeRedis)
-  return openProviderRuntime(config, { redis: { command: backend.redis, subscriber }, telemetry })
+  return running(opening.move(), { url, telemetry, backend, reload: () => models.reload(load) })
 }
 
 function openTelemetry(config: Config, logStream?: NodeJS.WritableStream): Promise<RunningTelemetry> {
@@ -86,9 +80,10 @@ type Opened = {
   readonly url: string
   readonly telemetry: RunningTelemetry
   readonly backend: QueueBackend
+  readonly reload: Gateway['reload']
 }
 
-function running(parts: AsyncDisposableStack, { url, telemetry, backend }: Opened): Gateway {
+function running(parts: AsyncDisposableStack, { url, telemetry, backend, reload }: Opened): Gateway {
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
     closed ??= parts.disposeAsync()
@@ -98,6 +93,7 @@ function running(parts: AsyncDisposableStack, { url, telemetry, backend }: Opene
     url,
     redis: backend.server.origin,
     metricsUrl: telemetry.metricsUrl,
+    reload,
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -32,6 +32,8 @@ export type TelemetryOptions = {
 export type RunningTelemetry = Telemetry & {
   /** The URL of the page for Prometheus, if it is served. */
   readonly metricsUrl?: string
+  /** Values that no log line and no span may show from now on, besides those known already. */
+  learnSecrets(values: readonly string[]): void
   /** Sends the spans that are left, waiting a few seconds at most, and stops serving. May be called twice. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -58,7 +60,13 @@ export async function createTelemetry({
     import('./redaction.ts'),
     import('./log.ts'),
   ])
-  const redactor = givenRedactor ?? createRedactor(secrets)
+  const known = new Set(secrets)
+  let latest = givenRedactor ?? createRedactor(secrets)
+  const redactor: Redactor = {
+    text: (text, edges) => latest.text(text, edges),
+    fields: (value) => latest.fields(value),
+    isSecretName: (name) => latest.isSecretName(name),
+  }
   const log = await createLog({
     level: config.logLevel,
     stream: logStream,
@@ -78,6 +86,11 @@ export async function createTelemetry({
     ...(tracing && createObserve({ ...tracing, redactor })),
     ...(metering && { metricsUrl: metering.url }),
     log,
+    learnSecrets(values) {
+      if (values.every((value) => known.has(value))) return
+      for (const value of values) known.add(value)
+      latest = createRedactor([...known])
+    },
     close,
     [Symbol.asyncDispose]: close,
   }
