@@ -1,4 +1,4 @@
-/** SIGINT and SIGTERM as an AbortSignal. */
+/** SIGINT and SIGTERM as an AbortSignal, SIGHUP as a wish to reload. */
 
 export type Interruption = Disposable & {
   /** Aborts at the first signal. */
@@ -43,4 +43,29 @@ export function listenForSignals(): Interruption {
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+export type HangUps = Disposable & {
+  /** Calls `work` at each SIGHUP from now on, and at once where one has come already. */
+  handle(work: () => void): void
+}
+
+/** Listens for SIGHUP until it is disposed of; one that nobody handles yet waits instead of ending the process. */
+export function listenForHangUps(): HangUps {
+  let work: (() => void) | undefined
+  let isPending = false
+  const onSignal = (): void => {
+    if (work === undefined) isPending = true
+    else work()
+  }
+  process.on('SIGHUP', onSignal)
+  return {
+    handle(given) {
+      work = given
+      if (isPending) given()
+    },
+    [Symbol.dispose]() {
+      process.off('SIGHUP', onSignal)
+    },
+  }
 }

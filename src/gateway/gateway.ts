@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
 import { packageVersion } from '../config/version.ts'
+import { openReloadableRuntime } from '../providers/reloadable.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { clientOn } from '../queue/client/client.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
@@ -17,6 +18,8 @@ import { closeServer, createServer, listen } from './server.ts'
 export type GatewayOptions = {
   /** How often a silent event stream gets a comment, in milliseconds; default 15,000. */
   readonly heartbeatMs?: number
+  /** Where `reload` gets the configuration from; default: the one that it has. */
+  readonly load?: () => Promise<Config>
   /** Where log lines go; default standard error. */
   readonly logStream?: NodeJS.WritableStream
 }
@@ -26,6 +29,8 @@ export type Gateway = {
   readonly url: string
   readonly redis: RedisOrigin
   readonly metricsUrl: string | undefined
+  /** Loads the configuration anew and takes up what can change; as `reload` of a worker. */
+  reload(): Promise<boolean>
   /** Ends open event streams (their readers may resume elsewhere) and resolves when all is closed. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -36,15 +41,18 @@ export type Gateway = {
  * @throws TurnkeeperError `config/port_in_use`, others of category `config`, or `queue/redis_unavailable`.
  */
 export async function startGateway(config: Config, options: GatewayOptions = {}): Promise<Gateway> {
-  const { heartbeatMs = 15_000, logStream } = options
+  const { heartbeatMs = 15_000, logStream, load = async () => config } = options
   await using opening = new AsyncDisposableStack()
   const telemetry = opening.use(await openTelemetry(config, logStream))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
+  const redis = { url: backend.server.url, command: backend.redis }
+  const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry }))
   const closing = new AbortController()
   const server = createServer({
     host: config.server.host,
     client: clientOn(backend, { queue: config.queue.name, telemetry }),
+    models,
     readRedis: () => readRedisHealth(backend.redis),
     log: telemetry.log,
     heartbeatMs,
@@ -54,7 +62,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const url = await listen(server, config.server)
   opening.defer(() => closing.abort())
   telemetry.log.info({ url }, 'gateway listens')
-  return running(opening.move(), { url, telemetry, backend })
+  return running(opening.move(), { url, telemetry, backend, reload: () => models.reload(load) })
 }
 
 function openTelemetry(config: Config, logStream?: NodeJS.WritableStream): Promise<RunningTelemetry> {
@@ -72,9 +80,10 @@ type Opened = {
   readonly url: string
   readonly telemetry: RunningTelemetry
   readonly backend: QueueBackend
+  readonly reload: Gateway['reload']
 }
 
-function running(parts: AsyncDisposableStack, { url, telemetry, backend }: Opened): Gateway {
+function running(parts: AsyncDisposableStack, { url, telemetry, backend, reload }: Opened): Gateway {
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
     closed ??= parts.disposeAsync()
@@ -84,6 +93,7 @@ function running(parts: AsyncDisposableStack, { url, telemetry, backend }: Opene
     url,
     redis: backend.server.origin,
     metricsUrl: telemetry.metricsUrl,
+    reload,
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -1,11 +1,13 @@
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Address } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
+import type { ProviderRuntime } from '../providers/runtime.ts'
 import type { TurnClient } from '../queue/client/client.ts'
 import type { Log } from '../telemetry/telemetry.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'
 import { requireLocalHost } from './local-host.ts'
+import { addRouteRoutes } from './routes.ts'
 import { addTurnRoutes } from './turns.ts'
 
 /** What the routes work on. */
@@ -13,6 +15,7 @@ export type ServerParts = {
   /** What the server listens on; requests may name it as their host. */
   readonly host: string
   readonly client: TurnClient
+  readonly models: ProviderRuntime
   readonly readRedis: () => Promise<RedisHealth>
   readonly log: Log
   readonly heartbeatMs: number
@@ -59,6 +62,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       .send({ status: redis.ok ? 'ok' : 'degraded', redis })
   })
   addTurnRoutes(app, parts)
+  addRouteRoutes(app, parts)
   return app
 }
 

@@ -21,8 +21,8 @@ import { createSilences, type Silences } from './attempt/silences.ts'
 import type { RouteCapabilities } from './capabilities/capability.ts'
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
 import type { ProviderModels } from './models/catalogue.ts'
-import type { Price } from './models/model-info.ts'
 import { openOffers, type RequestEstimate } from './models/offers.ts'
+import { blendedPrice } from './models/pricing.ts'
 import type { StreamPolicy } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
@@ -40,11 +40,13 @@ import type { CredentialStatus, Credentials } from './routing/credentials/creden
 import { createListProbe } from './routing/credentials/list-probe.ts'
 import { openCredentials } from './routing/credentials/open-credentials.ts'
 import type { AttemptEngine } from './routing/engine-types.ts'
+import { type ExplainOptions, explainModel, type RouteExplanation } from './routing/explain/explain.ts'
+import { type RouteReport, routeReports } from './routing/explain/route-report.ts'
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroCredentialMetrics, zeroMetrics } from './routing/metrics.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
-import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
+import { createRouter } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -65,6 +67,8 @@ export type ProviderRuntime = {
   complete(request: ModelRequest, options?: RunOptions): Promise<Answer>
   /** Every route that stands in an alias, as this process sees it now. */
   routes(): readonly RouteStatus[]
+  /** The same as the whole fleet has it, as plain data; what Redis has counted is read from it. */
+  routeReports(): Promise<readonly RouteReport[]>
   /** What is known of what a route can; undefined for a name that leads to no route. The first route of an alias. */
   capabilities(route: string): RouteCapabilities | undefined
   /** The providers' own model lists; fetched where they are old, or whatever their age with `refresh`. */
@@ -74,7 +78,7 @@ export type ProviderRuntime = {
   /** Every credential of the enabled providers, as this process sees it now. */
   credentials(): readonly CredentialStatus[]
   /** Which routes of `model` would be tried now and why; undefined for a name that leads nowhere. */
-  explain(model: string, options?: ChooseOptions): Explanation | undefined
+  explain(model: string, options?: ExplainOptions): Promise<RouteExplanation | undefined>
   /** In how many milliseconds a queued call of `model` may find a route; undefined if it finds one now, or never. */
   waitFor(model: string): number | undefined
   /** Resolves when the breakers have heard of every failure so far, after a second at the latest. */
@@ -191,12 +195,9 @@ export async function openProviderRuntime(
     slownessOf: ({ name }) => speeds.costOf(name),
     priceOf: (route) => blendedPrice(offers.knowledge.priceOf(route)),
   })
+  const knowledge = { policyOf: (route: RouteConfig) => policyOf(config, route), ...offers.knowledge }
   const { run } = createAttemptEngine({
-    router,
-    table,
-    health,
-    upstreamOf,
-    knowledge: { policyOf: (route) => policyOf(config, route), ...offers.knowledge },
+    ...{ router, table, health, upstreamOf, knowledge },
     telemetry,
     config: config.routing,
     record: recorder.record,
@@ -223,8 +224,14 @@ export async function openProviderRuntime(
     models: offers.models,
     estimate: (request) => offers.estimate(request),
     routes: () => routeStatuses(table, { health, scoreOf }),
+    routeReports: async () =>
+      routeReports(table, {
+        view: (route) => health.view(route),
+        counts: await health.counts(),
+        now: Date.now(),
+      }),
     credentials: () => credentials.statuses(),
-    explain: (model, chooseOptions) => router.explain(model, chooseOptions),
+    explain: (model, call) => explainModel({ router, table, knowledge, config: config.routing }, model, call),
     waitFor(model) {
       const choice = router.choose(model, { whenAllOpen: 'wait' })
       return choice.kind === 'none' ? choice.nextProbeInMs : undefined
@@ -355,11 +362,6 @@ function routeStatuses(
     healthScore: scoreOf(route.name),
     aliases: table.aliasesOf(route.name),
   }))
-}
-
-/** One number for the strategy `cheapest`: agents read about three times what they write. */
-function blendedPrice(price: Price | undefined): number | undefined {
-  return price && (3 * price.inputUsd + price.outputUsd) / 4
 }
 
 /** A probe of a route goes with whatever credential is the best now. */

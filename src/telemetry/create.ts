@@ -32,6 +32,8 @@ export type TelemetryOptions = {
 export type RunningTelemetry = Telemetry & {
   /** The URL of the page for Prometheus, if it is served. */
   readonly metricsUrl?: string
+  /** Values that no log line and no span may show from now on, besides those known already. */
+  learnSecrets(values: readonly string[]): void
   /** Sends the spans that are left, waiting a few seconds at most, and stops serving. May be called twice. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -58,9 +60,17 @@ export async function createTelemetry({
     import('./redaction.ts'),
     import('./log.ts'),
   ])
+  const known = new Set(secrets)
   // the log comes before the metrics, so what is masked until then is not counted
   let onRedacted = (_field: RedactedField): void => {}
-  const redactor = givenRedactor ?? createRedactor(secrets, { onRedacted: (field) => onRedacted(field) })
+  const redactorOf = (values: readonly string[]): Redactor =>
+    createRedactor(values, { onRedacted: (field) => onRedacted(field) })
+  let latest = givenRedactor ?? redactorOf(secrets)
+  const redactor: Redactor = {
+    text: (text, edges) => latest.text(text, edges),
+    fields: (value) => latest.fields(value),
+    isSecretName: (name) => latest.isSecretName(name),
+  }
   const log = await createLog({
     level: config.logLevel,
     stream: logStream,
@@ -81,6 +91,11 @@ export async function createTelemetry({
     ...(tracing && createObserve({ ...tracing, redactor })),
     ...(metering && { metricsUrl: metering.url }),
     log,
+    learnSecrets(values) {
+      if (values.every((value) => known.has(value))) return
+      for (const value of values) known.add(value)
+      latest = redactorOf([...known])
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -48,6 +48,24 @@ test('routes --can leaves the able ones, and finding none is a finding', async (
   expect((await cli('routes', '--can', 'multimodal')).status).toBe(1)
 })
 
+test('config explain tells the order, who cannot, and what would be tried', async () => {
+  const { status, out } = await cli('config', 'explain', 'coder', '--images')
+  expect(status).toBe(0)
+  const [head, first, second, next] = out.trimEnd().split('\n')
+  expect(head).toBe('coder  first_healthy, needs vision')
+  expect(first).toMatch(/^ {2}1 {2}up\/gpt-5-mini +closed; first by configured order$/)
+  expect(second).toMatch(/^ {2}- {2}up\/o3-mini +cannot serve this request: up\/o3-mini lacks vision/)
+  expect(next).toBe('next: up/gpt-5-mini alone; 1 retry a route, at most 4 attempts')
+  const explained = await cli('config', 'explain', 'coder', '--tools', '--json')
+  expect(explained.json()).toMatchObject({ model: 'coder', needs: ['tools'], candidates: [{ place: 1 }, {}] })
+})
+
+test('config explain of a name that leads nowhere is a failure that names the nearest', async () => {
+  const { status, err } = await cli('config', 'explain', 'codr')
+  expect(status).toBe(1)
+  expect(err).toContain('"codr" leads to no route, did you mean "coder"?')
+})
+
 test('an unknown capability is wrong usage, with the nearest name', async () => {
   const { status, err } = await cli('routes', '--can', 'visoin')
   expect(status).toBe(2)

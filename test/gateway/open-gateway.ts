@@ -15,14 +15,16 @@ export async function openGateway(
   {
     port = 0,
     queue = {},
+    more = {},
     ...options
-  }: GatewayOptions & { readonly port?: number; readonly queue?: object } = {},
+  }: GatewayOptions & { readonly port?: number; readonly queue?: object; readonly more?: object } = {},
 ): Promise<TestGateway> {
   const config = await loadConfig({
     redis: { url: redisUrl, prefix, durability: 'none' },
     server: { port },
     metrics: { port: 0 },
     queue,
+    ...more,
   })
   let logged = ''
   const logStream = new Writable({

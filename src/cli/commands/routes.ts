@@ -10,7 +10,7 @@ import { requireConfig } from '../settings.ts'
 export const routesCommand: AddCommand = (parent, { terminal, onStatus }) => {
   parent
     .command('routes')
-    .description('list the configured routes: state, aliases, what they can')
+    .description('list the configured routes: state, since when, next probe, score, aliases, what they can')
     .option('--can <capabilities>', 'only routes that can all of these (tools,vision)', capabilityList)
     .addHelpText(...example('turnkeeper routes --can tools,vision'))
     .action(async ({ can = [] }: { can?: readonly Capability[] }, command) => {
@@ -18,7 +18,7 @@ export const routesCommand: AddCommand = (parent, { terminal, onStatus }) => {
       await using inspection = await openInspection(config, terminal)
       const routes = await inspection.routes()
       const able = routes.filter(({ capabilities }) => can.every((name) => capabilities[name].can === true))
-      if (able.length > 0) terminal.print(routeListText(able))
+      if (able.length > 0) terminal.print(routeListText(able, Date.now()))
       else
         terminal.note(
           can.length === 0 ? 'no route is configured' : `no route is known to do ${can.join(' and ')}`,

@@ -31,7 +31,12 @@ export type RouteCapabilities = Readonly<Record<Capability, Ability>> & {
 /** What a request needs of a route. JSON is not among it: a route without JSON mode is asked in plain words. */
 export function neededBy({ messages, tools = [] }: ModelRequest): readonly Capability[] {
   const hasImages = messages.some(({ content }) => typeof content !== 'string' && content.some(isImage))
-  return [...(hasImages ? (['vision'] as const) : []), ...(tools.length > 0 ? (['tools'] as const) : [])]
+  return neededFor({ tools: tools.length > 0, images: hasImages })
+}
+
+/** The same of a request of which only this is known. */
+export function neededFor({ tools, images }: { tools: boolean; images: boolean }): readonly Capability[] {
+  return [...(images ? (['vision'] as const) : []), ...(tools ? (['tools'] as const) : [])]
 }
 
 /** The same request with words in the place of its images, for routes that do not see. */

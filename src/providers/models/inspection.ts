@@ -3,21 +3,25 @@
  * nothing. Works without Redis too; states and the fleet's model lists are not known then.
  */
 
-import type { Config, ProviderConfig, RouteConfig } from '../../config/config.ts'
+import type { Config, ProviderConfig } from '../../config/config.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import type { RouteCapabilities } from '../capabilities/capability.ts'
 import { createHttpClient, type HttpClient } from '../http.ts'
-import { policyFromConfig } from '../routing/breaker/rules.ts'
-import type { HealthState } from '../routing/breaker/states.ts'
-import { createBreakerStore } from '../routing/breaker/store.ts'
+import { standingsOf } from '../routing/credentials/credentials.ts'
+import { type ExplainOptions, explainModel, type RouteExplanation } from '../routing/explain/explain.ts'
+import { type FleetView, readFleetView } from '../routing/explain/fleet-view.ts'
+import { type RouteReport, routeReports } from '../routing/explain/route-report.ts'
 import { createRouteTable } from '../routing/route-table.ts'
+import { createRouter } from '../routing/router.ts'
 import type { ModelCatalogue } from './catalogue.ts'
 import { openOffers } from './offers.ts'
+import { blendedPrice } from './pricing.ts'
 
-export type InspectedRoute = RouteConfig & {
+export type InspectedRoute = Omit<RouteReport, 'state' | 'healthScore'> & {
   /** null without Redis. */
-  readonly state: HealthState | null
-  readonly aliases: readonly string[]
+  readonly state: RouteReport['state'] | null
+  /** null without Redis. */
+  readonly healthScore: number | null
   readonly capabilities: RouteCapabilities
 }
 
@@ -25,6 +29,8 @@ export type Inspection = AsyncDisposable & {
   /** Every route that stands in an alias. */
   routes(): Promise<readonly InspectedRoute[]>
   readonly models: ModelCatalogue['list']
+  /** As `runtime.explain`, without what only a running process knows: its places and its measured speeds. */
+  explain(model: string, options?: ExplainOptions): Promise<RouteExplanation | undefined>
 }
 
 /** Opens a look at the providers of a configuration; `redis` stays its owner's. */
@@ -39,30 +45,34 @@ export async function inspectProviders(
     clients.set(name, client)
     return client
   }
-  const offers = await openOffers(config, { table, clientOf, ...(redis && { redis: { command: redis } }) })
+  const { knowledge, models, close } = await openOffers(config, {
+    ...{ table, clientOf },
+    ...(redis && { redis: { command: redis } }),
+  })
+  const look = (): Promise<FleetView> => readFleetView(config, { redis, table })
   return {
+    models,
     async routes() {
-      const states = await readStates(config, { redis, routes: table.routes })
-      return table.routes.map((route, index) => ({
-        ...route,
-        state: states[index] ?? null,
-        aliases: table.aliasesOf(route.name),
-        capabilities: offers.knowledge.capabilitiesOf(route),
+      const { view, counts } = await look()
+      return routeReports(table, { view, counts, now: Date.now() }).map((report, i) => ({
+        ...report,
+        ...(redis === undefined && { state: null, healthScore: null }),
+        capabilities: knowledge.capabilitiesOf(table.routes[i]!), // one report a route
       }))
     },
-    models: offers.models,
+    async explain(model, options) {
+      const { view } = await look()
+      const router = createRouter({
+        table,
+        health: { view },
+        credentials: standingsOf(config.providers, view),
+        priceOf: (route) => blendedPrice(knowledge.priceOf(route)),
+      })
+      return explainModel({ router, table, knowledge, config: config.routing }, model, options)
+    },
     async [Symbol.asyncDispose]() {
-      offers.close()
+      close()
       await Promise.allSettled([...clients.values()].map((client) => client.close()))
     },
   }
-}
-
-async function readStates(
-  { redis: { prefix }, breakers }: Config,
-  { redis, routes }: { redis: RedisConnection | undefined; routes: readonly RouteConfig[] },
-): Promise<readonly HealthState[]> {
-  if (redis === undefined) return []
-  const store = createBreakerStore({ redis, prefix, policy: policyFromConfig(breakers) })
-  return (await store.read(routes.map(({ name }) => name))).map(({ state }) => state)
 }

@@ -50,3 +50,8 @@ function billedOutput({ inputTokens, outputTokens, totalTokens, reasoningTokens 
 
 /** Sums of cents must not end in ...0000004. */
 const rounded = (usd: number): number => Number(usd.toPrecision(12))
+
+/** One number for the strategy `cheapest`: agents read about three times what they write. */
+export function blendedPrice(price: Price | undefined): number | undefined {
+  return price && (3 * price.inputUsd + price.outputUsd) / 4
+}

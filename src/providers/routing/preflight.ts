@@ -50,7 +50,7 @@ export async function preflight(
   }
   if (capabilitiesOf === undefined) return { request, unfit: new Map(), decisions: [] }
   const known = routes.map((route) => ({ route, can: capabilitiesOf(route) }))
-  const blind = lacking(request, known)
+  const blind = lacking(neededBy(request), known)
   if (request.imagesAsText && blind.size === routes.length && [...blind.values()].every(isAboutVision)) {
     const route = routes[0]?.name ?? ''
     const degrade: Decision = { type: 'images_as_text', from: route, to: route, reason: 'capability_missing' }
@@ -60,10 +60,23 @@ export async function preflight(
   return withoutUnfit(request, known)
 }
 
+/** The routes that are known to lack something of what is needed, with what it is. */
+export function unfitFor(
+  needed: readonly Capability[],
+  routes: readonly RouteConfig[],
+  capabilitiesOf: PreflightWorld['capabilitiesOf'],
+): ReadonlyMap<string, TurnkeeperError> {
+  if (capabilitiesOf === undefined) return new Map()
+  return lacking(
+    needed,
+    routes.map((route) => ({ route, can: capabilitiesOf(route) })),
+  )
+}
+
 type Known = { readonly route: RouteConfig; readonly can: RouteCapabilities }
 
 async function withoutUnfit(request: ModelRequest, known: readonly Known[]): Promise<Preflight> {
-  const unfit = new Map([...lacking(request, known), ...(await overflowing(request, known))])
+  const unfit = new Map([...lacking(neededBy(request), known), ...(await overflowing(request, known))])
   if (unfit.size < known.length || known.length === 0) {
     const decisions = [...unfit].map(([route, { reason }]) => passOver(route, reason))
     return { request, unfit, decisions }
@@ -78,8 +91,7 @@ function passOver(route: string, reason: string): Decision {
   return { type: 'pass_over', from: route, to: route, reason }
 }
 
-function lacking(request: ModelRequest, known: readonly Known[]): Map<string, TurnkeeperError> {
-  const needed = neededBy(request)
+function lacking(needed: readonly Capability[], known: readonly Known[]): Map<string, TurnkeeperError> {
   const found = new Map<string, TurnkeeperError>()
   for (const { route, can } of known) {
     const missing = needed.find((capability) => can[capability].can === false)

@@ -43,6 +43,8 @@ export type Explanation = {
     readonly state: HealthState
     /** It would be tried first. */
     readonly chosen: boolean
+    /** 1 for the one that is tried first; null for one that is not tried. */
+    readonly place: number | null
     /** In words. */
     readonly reason: string
   }[]
@@ -128,12 +130,14 @@ function surveyToExplanation(
         route: one.route.name,
         state: one.health.state,
         chosen: i === 0,
+        place: i + 1,
         reason: triedReason(one, { place: i, before: tried[i - 1], strategy, isLastResort }),
       })),
       ...rest.map((one) => ({
         route: one.route.name,
         state: one.health.state,
         chosen: false,
+        place: null,
         reason: one.fit === 'ready' ? `${one.why}: a queued call waits for the probe` : one.why,
       })),
     ],

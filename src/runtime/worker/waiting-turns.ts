@@ -16,6 +16,8 @@ export type WaitingTurns = {
   add(turnId: string, model: string, forMs: number): void
   /** For `onHealthChange`: wakes the turns whose model has got a usable route. */
   readonly onChange: OnChange
+  /** Wakes the turns whose model can be served now, whatever has changed. */
+  look(): void
 }
 
 export type WaitingTurnsOptions = {
@@ -30,7 +32,16 @@ export function createWaitingTurns({ canServe, wake }: WaitingTurnsOptions): Wai
   const forgetThePast = (): void => {
     for (const [turnId, { until }] of waiting) if (until <= performance.now()) waiting.delete(turnId)
   }
+  const look = (): void => {
+    forgetThePast()
+    for (const [turnId, { model }] of waiting) {
+      if (!canServe(model)) continue
+      waiting.delete(turnId)
+      wake(turnId).catch(() => {}) // V1
+    }
+  }
   return {
+    look,
     add(turnId, model, forMs) {
       forgetThePast()
       if (canServe(model))
@@ -38,13 +49,7 @@ export function createWaitingTurns({ canServe, wake }: WaitingTurnsOptions): Wai
       else waiting.set(turnId, { model, until: performance.now() + forMs })
     },
     onChange({ to }) {
-      if (!isUsable(to)) return
-      forgetThePast()
-      for (const [turnId, { model }] of waiting) {
-        if (!canServe(model)) continue
-        waiting.delete(turnId)
-        wake(turnId).catch(() => {}) // V1
-      }
+      if (isUsable(to)) look()
     },
   }
 }

@@ -14,7 +14,7 @@ import { secretValues } from '../../config/describe.ts'
 import { loadConfig } from '../../config/load.ts'
 import { packageVersion } from '../../config/version.ts'
 import { TurnkeeperError } from '../../errors.ts'
-import { openProviderRuntime, type ProviderRuntime } from '../../providers/runtime.ts'
+import { openReloadableRuntime, type ReloadableRuntime } from '../../providers/reloadable.ts'
 import { openBackend, type QueueBackend } from '../../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../../queue/bullmq.ts'
 import { startCensus } from '../../queue/census.ts'
@@ -51,6 +51,8 @@ export type WorkerOptions = {
 export type WorkerSeams = {
   /** In place of the providers of the configuration. */
   readonly callModel?: CallModel
+  /** Where `reload` gets the configuration from; default: the one that it has. */
+  readonly load?: () => Promise<Config>
   /** What the steps of a turn are written through. */
   readonly journal?: (journal: Journal) => Journal
   /** How often the consumer is checked, in milliseconds; default 5,000. */
@@ -67,6 +69,11 @@ export type Worker = {
    * @throws TurnkeeperError `queue/deaf` when it hears no wake-up any more and cannot mend that: end the process then.
    */
   run(options?: { readonly signal?: AbortSignal }): Promise<void>
+  /**
+   * Loads the configuration anew and takes up its models, routing, breakers and providers from the next model call on.
+   * Resolves with whether it did; what is wrong changes nothing, and a log line says why.
+   */
+  reload(): Promise<boolean>
   /** Stops taking turns, hands running ones back at their next step, and resolves when all is closed. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -84,7 +91,8 @@ const BEATS_A_LOCK = 10
  * @throws TurnkeeperError of category `config`, or `queue/redis_unavailable`.
  */
 export async function createWorker(options: WorkerOptions = {}): Promise<Worker> {
-  return startWorker(await loadConfig(options.config), options)
+  const load = (): Promise<Config> => loadConfig(options.config)
+  return startWorker(await load(), { ...options, load })
 }
 
 /** The same with a configuration that was loaded already. */
@@ -119,7 +127,7 @@ export async function startWorker(
 type Parts = {
   readonly telemetry: RunningTelemetry
   readonly backend: QueueBackend
-  readonly models: ProviderRuntime
+  readonly models: ReloadableRuntime
   readonly active: Set<string>
   readonly vitals: Vitals
   close(): Promise<void>
@@ -146,10 +154,8 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   )
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
-  const subscriber = await connectRedis(backend.server.url, { role: 'subscriber' })
-  opening.defer(() => closeRedis(subscriber))
-  const redis = { command: backend.redis, subscriber }
-  const models = opening.use(await openProviderRuntime(config, { redis, telemetry, fetchLists: true }))
+  const redis = { url: backend.server.url, command: backend.redis }
+  const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry, fetchLists: true }))
   const parts = opening.move()
   return { telemetry, backend, models, active, vitals, close: () => parts.disposeAsync() }
 }
@@ -191,6 +197,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     wake: (turnId) => backend.wakeQueue.wake(turnId),
   })
   const stopListening = models.onHealthChange(waiting.onChange)
+  models.onReload(waiting.look)
   const handle = createWakeHandler({
     backend: {
       ...backend,
@@ -271,6 +278,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
       signal?.addEventListener('abort', leaveNow, { once: true })
       return closed.promise
     },
+    reload: () => models.reload(seams.load ?? (async () => config)),
     close,
     [Symbol.asyncDispose]: close,
   }

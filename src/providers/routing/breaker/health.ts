@@ -24,7 +24,14 @@ import { createMirror, type Mirror, type OnChange, type RouteHealth } from './mi
 import { createPending, emptyDelta, type Pending, type Result } from './pending.ts'
 import { type BreakerPolicy, verdictOn } from './rules.ts'
 import { type HealthState, isUsable, type Transition } from './states.ts'
-import { type BreakerStore, createBreakerStore, type Delta, type Force, type ProbeVerdict } from './store.ts'
+import {
+  type BreakerStore,
+  createBreakerStore,
+  type Delta,
+  type Force,
+  type ProbeVerdict,
+  type SeenCounts,
+} from './store.ts'
 import { isCredentialSubject } from './subjects.ts'
 
 /**
@@ -182,6 +189,11 @@ export class Health implements AsyncDisposable {
     const late = sleep(SETTLED_MS, undefined, { signal: limit.signal }).catch(ignore)
     await Promise.race([Promise.all([...this.#telling]), late])
     limit.abort()
+  }
+
+  /** What the whole fleet has seen on its routes lately, in their order; nothing while Redis is away. */
+  async counts(): Promise<readonly SeenCounts[]> {
+    return this.#store.counts(this.#options.routes).catch(() => [])
   }
 
   /** The latest moves of `route`, or of all, oldest first. */

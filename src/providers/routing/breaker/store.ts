@@ -58,6 +58,8 @@ export type Force = {
   readonly by: string
 }
 
+export type SeenCounts = { readonly attempts: number; readonly failures: number }
+
 export type BreakerStore = {
   /** Channel on which a route's name is published at each change. */
   readonly channel: string
@@ -72,6 +74,8 @@ export type BreakerStore = {
   witness(provider: string, witness: string, windowMs: number): Promise<number>
   /** In the order of `routes`. */
   read(routes: readonly string[]): Promise<readonly BreakerRecord[]>
+  /** What the whole fleet has seen within the window of the rule `errors`, in the order of `routes`. */
+  counts(routes: readonly string[]): Promise<readonly SeenCounts[]>
   /** The latest moves, oldest first. */
   history(limit: number): Promise<readonly Transition[]>
 }
@@ -94,6 +98,7 @@ export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
     probe: loadScript('probe', import.meta.url),
     probed: loadScript('probed', import.meta.url),
     read: loadScript('read', import.meta.url),
+    counts: loadScript('counts', import.meta.url),
     force: loadScript('force', import.meta.url),
     cool: loadScript('cool', import.meta.url),
     witness: loadScript('witness', import.meta.url),
@@ -102,7 +107,8 @@ export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
   const channel = `${base}:changes`
   const historyKey = `${base}:history`
   const breakerKey = (route: string): string => `${base}:route:${route}`
-  const keys = (route: string): string[] => [breakerKey(route), `${base}:windows:${route}`, historyKey]
+  const windowsKey = (route: string): string => `${base}:windows:${route}`
+  const keys = (route: string): string[] => [breakerKey(route), windowsKey(route), historyKey]
   // 0.8 to 1.0: shortens, so that an ordinary trip is over before the alert on long openings.
   const jitter = (): string => (0.8 + 0.2 * random()).toFixed(4)
   const routeJson = policyToJson(policy)
@@ -140,6 +146,13 @@ export function createBreakerStore(options: BreakerStoreOptions): BreakerStore {
       if (routes.length === 0) return []
       const rows = await scripts.read.run(redis, routes.map(breakerKey), [policy.recoverAfterMs])
       return (rows as string[][]).map(rowToRecord) // what read.lua returns
+    },
+    async counts(routes) {
+      const rule = policy.rules.find(({ name }) => name === 'errors')
+      if (routes.length === 0 || rule === undefined) return routes.map(() => ({ attempts: 0, failures: 0 }))
+      const rows = await scripts.counts.run(redis, routes.map(windowsKey), [rule.name, rule.windowMs / 10])
+      // what counts.lua returns
+      return (rows as [number, number][]).map(([failures, attempts]) => ({ failures, attempts }))
     },
     async history(limit) {
       const entries = await redis.xrevrange(historyKey, '+', '-', 'COUNT', limit)

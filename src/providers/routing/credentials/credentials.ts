@@ -155,6 +155,23 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   }
 }
 
+/** How the credentials of each provider stand by what is known of their breakers, for a process that uses none. */
+export function standingsOf(
+  providers: Config['providers'],
+  view: (subject: string) => RouteHealth,
+): Pick<Credentials, 'standing'> {
+  const ignore = (): void => {}
+  const none = async (): Promise<string> => ''
+  return createCredentials({
+    providers,
+    cooldown: { defaultMs: 0, maxMs: 0 },
+    health: { view, report: ignore, refused: ignore, cool: ignore },
+    tokensOf: () => ({ token: none, renew: none }),
+    now: () => 0,
+    random: () => 0,
+  })
+}
+
 function createEntry(
   provider: string,
   config: CredentialConfig,

@@ -37,7 +37,15 @@ export function createHealthScores(now: () => number): HealthScores {
       const entry = routes.get(route)
       const good = entry?.good.value() ?? 0
       const bad = entry?.bad.value() ?? 0
-      return FACTORS[state] * ((good + PRIOR) / (good + bad + PRIOR))
+      return healthScore(state, { good, bad })
     },
   }
+}
+
+/** The score of a route in that state with these counts. */
+export function healthScore(
+  state: HealthState,
+  { good, bad }: { readonly good: number; readonly bad: number },
+): number {
+  return FACTORS[state] * ((good + PRIOR) / (good + bad + PRIOR))
 }

@@ -5,6 +5,7 @@
 --       recoverAfterMs, forgetAfterMs)
 -- Returns: the state
 --@include breaker.lua
+--@include windows.lua
 
 local place = { key = KEYS[1], windows = KEYS[2], history = KEYS[3], route = ARGV[1], channel = ARGV[2], now = now_ms() }
 local generation, successes, failures = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -12,31 +13,12 @@ local by_rule, rerouted, jitter = cjson.decode(ARGV[6]), ARGV[7] == '1', tonumbe
 local policy = cjson.decode(ARGV[9])
 local now = place.now
 
--- A window is ten buckets and the one under way; their ring has one slot more. A slot holds 'bucket:count'.
-local SLOTS = 12
-
-local function slot_field(name, width, bucket)
-  return name .. ':' .. whole(width) .. ':' .. whole(bucket % SLOTS)
-end
-
 local function add(name, width, count)
-  local bucket = math.floor(now / width)
-  local field = slot_field(name, width, bucket)
-  local held, so_far = string.match(redis.call('HGET', place.windows, field) or '', '^(%d+):(%d+)$')
-  if held and tonumber(held) == bucket then count = count + tonumber(so_far) end
-  redis.call('HSET', place.windows, field, whole(bucket) .. ':' .. whole(count))
+  add_to_window(place.windows, name, width, now, count)
 end
 
 local function sum(name, width)
-  local bucket = math.floor(now / width)
-  local fields = {}
-  for slot = 0, SLOTS - 1 do fields[slot + 1] = slot_field(name, width, slot) end
-  local total = 0
-  for _, value in ipairs(redis.call('HMGET', place.windows, unpack(fields))) do
-    local held, count = string.match(value or '', '^(%d+):(%d+)$')
-    if held and tonumber(held) > bucket - SLOTS + 1 and tonumber(held) <= bucket then total = total + tonumber(count) end
-  end
-  return total
+  return sum_of_window(place.windows, name, width, now)
 end
 
 -- B1, B2, B7: what was begun before the last opening or recovery, beside a probe, or while somebody keeps the breaker
