@@ -1,0 +1,27 @@
+import type { Group } from '../harness/group.ts'
+
+const column = (name: string, variant: string, atMost: number) =>
+  ({ variant, column: name, of: 'ratio', atMost }) as const
+
+/** One model call beside what else makes one. */
+export const provider: Group = {
+  name: 'provider',
+  title: 'One model call: CPU of the client',
+  floor: 'undici request',
+  needsMock: true,
+  variants: [
+    { name: 'undici request', module: 'subjects/provider/undici.ts' },
+    { name: 'turnkeeper', module: 'subjects/provider/turnkeeper.ts' },
+    { name: 'turnkeeper, for await', module: 'subjects/provider/turnkeeper.ts', options: { iterate: true } },
+    { name: 'openai', module: 'peers/openai.ts' },
+    { name: '@anthropic-ai/sdk', module: 'peers/anthropic.ts' },
+    { name: '@langchain/openai', module: 'peers/langchain.ts' },
+    { name: 'ai', module: 'peers/ai.ts' },
+    { name: '@openai/agents', module: 'peers/openai-agents.ts' },
+  ],
+  goals: [
+    column('json ×64', 'turnkeeper', 1.5),
+    column('stream ×64', 'turnkeeper', 1.25),
+    column('tool loop', 'turnkeeper', 1.5),
+  ],
+}

@@ -1,0 +1,74 @@
+/** CPU (user and system, all threads) per operation: what a shared machine does not change, as it does wall time. */
+
+export type CpuOptions = {
+  /** Operations under way at once. Default 1. */
+  readonly inFlight?: number
+  /** CPU that is spent before counting begins. Default 500 ms, or 100 ms for calls that do not wait. */
+  readonly warmUpMs?: number
+  /** CPU that is measured. Default 300 ms. */
+  readonly measureMs?: number
+}
+
+/** Microseconds of CPU for one `work`. */
+export async function cpuOf(work: () => Promise<unknown>, options: CpuOptions = {}): Promise<number> {
+  const { inFlight = 1, warmUpMs = 500, measureMs = 300 } = options
+  await spend(work, { inFlight, cpuMs: warmUpMs })
+  globalThis.gc?.()
+  const { operations, cpuUs } = await spend(work, { inFlight, cpuMs: measureMs })
+  return cpuUs / operations
+}
+
+/** Microseconds of CPU for one call of a function that does not wait. */
+export function cpuOfCall(work: () => unknown, options: Omit<CpuOptions, 'inFlight'> = {}): number {
+  const { warmUpMs = 100, measureMs = 300 } = options
+  const batch = sizeBatch(work)
+  spendInBatches(work, batch, warmUpMs)
+  return spendInBatches(work, batch, measureMs)
+}
+
+/** CPU of this process so far, in microseconds. */
+export function cpuNowUs(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+async function spend(
+  work: () => Promise<unknown>,
+  { inFlight, cpuMs }: { inFlight: number; cpuMs: number },
+): Promise<{ operations: number; cpuUs: number }> {
+  const startUs = cpuNowUs()
+  const untilUs = startUs + cpuMs * 1000
+  let operations = 0
+  let isOver = false
+  const lane = async (): Promise<void> => {
+    while (!isOver) {
+      await work()
+      operations++
+      // Asking costs as much as a microsecond, so not after every operation.
+      if (operations % 8 === 0) isOver = cpuNowUs() >= untilUs
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, lane))
+  return { operations, cpuUs: cpuNowUs() - startUs }
+}
+
+/** So many calls that reading the clock does not count. */
+function sizeBatch(work: () => unknown): number {
+  let size = 1
+  for (;;) {
+    const startUs = cpuNowUs()
+    for (let i = 0; i < size; i++) work()
+    if (cpuNowUs() - startUs > 2000) return size
+    size *= 2
+  }
+}
+
+function spendInBatches(work: () => unknown, batch: number, cpuMs: number): number {
+  const startUs = cpuNowUs()
+  let calls = 0
+  do {
+    for (let i = 0; i < batch; i++) work()
+    calls += batch
+  } while (cpuNowUs() - startUs < cpuMs * 1000)
+  return (cpuNowUs() - startUs) / calls
+}
