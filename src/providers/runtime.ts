@@ -31,7 +31,7 @@ import { type Health, openHealth } from './routing/breaker/health.ts'
 import type { OnChange, RouteHealth } from './routing/breaker/mirror.ts'
 import { createProbe } from './routing/breaker/probe.ts'
 import { credentialPolicyFromConfig, policyFromConfig } from './routing/breaker/rules.ts'
-import type { HealthState, Transition } from './routing/breaker/states.ts'
+import { type HealthState, isUsable, type Transition } from './routing/breaker/states.ts'
 import type { Force } from './routing/breaker/store.ts'
 import { credentialSubject } from './routing/breaker/subjects.ts'
 import { createPlaces } from './routing/choice/places.ts'
@@ -42,6 +42,7 @@ import type { AttemptEngine } from './routing/engine-types.ts'
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
+import { openProbes, type Probes, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
@@ -84,6 +85,8 @@ export type ProviderRuntime = {
   onHealthChange(listener: OnChange): () => void
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
+  /** How routes can be asked: what probes and traffic have shown, and probing now. */
+  readonly probes: Omit<Probes, 'close'>
   /** The evidence of failed attempts, of the whole fleet. */
   readonly records: RecordReader
   close(): Promise<void>
@@ -105,6 +108,8 @@ export type OpenRuntimeOptions = {
   readonly fetchLists?: boolean
   /** How often this process looks at Redis, in milliseconds; default 800. */
   readonly tickMs?: number
+  /** How it takes part in probing routes. Default: it reads what others have found, and learns from its traffic. */
+  readonly probing?: ProbingOptions
   /** Of records and errors. Default: one that knows every secret of the configuration. */
   readonly redactor?: Redactor
 }
@@ -171,6 +176,17 @@ export async function openProviderRuntime(
     clientOf: network.clientOf,
     keyOf: credentials.bestToken,
   })
+  const probes = await openProbes(config, {
+    ...options.probing,
+    redis: redis.command,
+    routes: table.routes,
+    upstreamOf,
+    tokenOf: ({ provider }) => credentials.bestToken(provider),
+    ...offers.knowledge,
+    isUsable: (route) => isUsable(health.view(route).state),
+    telemetry,
+    onReport: (report) => void recorder.record(report, { attempt: 1, probe: true }),
+  })
   const now = (): number => performance.now()
   const scores = createHealthScores(now)
   const speeds = createSpeeds(now)
@@ -195,6 +211,7 @@ export async function openProviderRuntime(
     knowledge: { policyOf: (route) => policyOf(config, route), ...offers.knowledge },
     telemetry,
     config: config.routing,
+    profiles: probes.profiles,
     record: recorder.record,
     ...{ credentials, places, speeds, scores },
   })
@@ -204,6 +221,7 @@ export async function openProviderRuntime(
   const close = async (): Promise<void> => {
     removeGauges()
     offers.close()
+    await probes.close()
     await health.close()
     await recorder.close()
     await network.close()
@@ -229,6 +247,7 @@ export async function openProviderRuntime(
     force: (route, force) => health.force(route, force),
     onHealthChange: (listener) => health.onChange(listener),
     history: (route) => health.history(route),
+    probes,
     records: { list: recorder.list, get: recorder.get },
     close,
     [Symbol.asyncDispose]: close,

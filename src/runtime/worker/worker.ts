@@ -148,7 +148,10 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   const subscriber = await connectRedis(backend.server.url, { role: 'subscriber' })
   opening.defer(() => closeRedis(subscriber))
   const redis = { command: backend.redis, subscriber }
-  const models = opening.use(await openProviderRuntime(config, { redis, telemetry, fetchLists: true }))
+  const probing = { send: true }
+  const models = opening.use(
+    await openProviderRuntime(config, { redis, telemetry, fetchLists: true, probing }),
+  )
   const parts = opening.move()
   return { telemetry, backend, models, active, vitals, close: () => parts.disposeAsync() }
 }
