@@ -3,6 +3,7 @@
  * Each decision is a value that the attempt's summary, its span and the turn's result show.
  */
 
+import type { Config, RouteConfig } from '../config/config.ts'
 import { cellOf, type Shown } from './routing/probes/cells.ts'
 import type { ModelRequest, ResponseFormat } from './types.ts'
 import type { AttemptReport } from './upstream.ts'
@@ -13,6 +14,16 @@ export type StreamPolicy = {
   readonly toolTurns: boolean | 'auto'
   /** Whether a route that refuses a response format is asked again in plain words. */
   readonly jsonFallback: boolean
+}
+
+/** The policy of a route, whose provider is configured. */
+export function policyOfRoute(
+  { providers }: Pick<Config, 'providers'>,
+  { provider, model }: RouteConfig,
+): StreamPolicy {
+  const { toolTurns, jsonMode } = providers[provider]! // as said
+  const own = Object.hasOwn(toolTurns.routes, model) ? toolTurns.routes[model] : undefined
+  return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
 /** What an earlier attempt of the same call has taught about a route. */

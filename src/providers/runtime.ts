@@ -22,7 +22,7 @@ import { createHttpClient, type HttpClient, type HttpClientOptions } from './htt
 import type { ProviderModels } from './models/catalogue.ts'
 import type { Price } from './models/model-info.ts'
 import { openOffers, type RequestEstimate } from './models/offers.ts'
-import type { StreamPolicy } from './policy.ts'
+import { policyOfRoute } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
 import { createRecorder } from './recorder/recorder.ts'
@@ -42,7 +42,7 @@ import type { AttemptEngine } from './routing/engine-types.ts'
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
-import { openProbes, type Probes, type ProbingOptions } from './routing/probes/open-probes.ts'
+import { openProbes, type ProbeDesk, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
@@ -86,7 +86,7 @@ export type ProviderRuntime = {
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
   /** How routes can be asked: what probes and traffic have shown, and probing now. */
-  readonly probes: Omit<Probes, 'close'>
+  readonly probes: ProbeDesk
   /** The evidence of failed attempts, of the whole fleet. */
   readonly records: RecordReader
   close(): Promise<void>
@@ -208,10 +208,10 @@ export async function openProviderRuntime(
     table,
     health,
     upstreamOf,
-    knowledge: { policyOf: (route) => policyOf(config, route), ...offers.knowledge },
+    knowledge: { policyOf: (route) => policyOfRoute(config, route), ...offers.knowledge },
     telemetry,
     config: config.routing,
-    profiles: probes.profiles,
+    profiles: probes,
     record: recorder.record,
     ...{ credentials, places, speeds, scores },
   })
@@ -351,12 +351,6 @@ function routeUpstream(
     parameters: parameters.defaults as ModelParameters,
     unknownParameters: parameters.unknown,
   })
-}
-
-function policyOf({ providers }: Config, { provider, model }: RouteConfig): StreamPolicy {
-  const { toolTurns, jsonMode } = providers[provider]! // a route's provider is configured
-  const own = Object.hasOwn(toolTurns.routes, model) ? toolTurns.routes[model] : undefined
-  return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
 function routeStatuses(

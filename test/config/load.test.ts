@@ -261,7 +261,7 @@ describe('what is refused', () => {
 
   test.each<[string, object, string]>([
     ['an unknown section', { reids: {} }, 'reids: unknown key, did you mean "redis"?'],
-    ['a section that does nothing yet', { probes: {} }, 'probes: unknown key (known here: redis, server'],
+    ['a section that does nothing yet', { deploy: {} }, 'deploy: unknown key (known here: redis, server'],
     [
       'an unknown key deep inside',
       withProvider({ timeuots: {} }),

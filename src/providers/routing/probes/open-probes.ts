@@ -24,16 +24,19 @@ import {
 import { openProfiles, type Profiles } from './profiles.ts'
 import { createProfileStore } from './store.ts'
 
-export type Probes = {
-  readonly profiles: Profiles
+/** How routes can be asked, as this process knows it. */
+export type ProbeDesk = {
+  /** The facts that hold; empty for a route that stands in no alias. */
+  profileOf(route: string): RouteProfile
   /** Probes a route now, whatever `probes.enabled` says. Rejects when Redis cannot be reached. */
   probe(route: RouteConfig, options?: ProbeRunOptions): Promise<ProbeRun>
   /** The cells that probes of a route fill. */
   cellsOf(route: RouteConfig): readonly Cell[]
-  /** What the probes of the fleet have cost today. */
+  /** What the probes of the fleet have cost today (UTC), in US dollars. */
   spentUsd(): Promise<number>
-  close(): Promise<void>
 }
+
+export type Probes = ProbeDesk & Pick<Profiles, 'shownOf' | 'saw' | 'refresh' | 'close'>
 
 /** How a runtime takes part in probing. */
 export type ProbingOptions = {
@@ -80,7 +83,7 @@ export async function openProbes(config: Config, options: OpenProbesOptions): Pr
   const round =
     send && enabled ? sendProbes({ ...options, tickMs, prober, profiles, signal: leaving.signal }) : undefined
   return {
-    profiles,
+    ...profiles,
     cellsOf,
     spentUsd: () => store.spentUsd(),
     async probe(route, { refresh, signal } = {}) {
