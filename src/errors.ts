@@ -124,7 +124,7 @@ export type AttemptSummary = {
   readonly durationMs: number
   /** Whether an event stream was asked for; absent where nothing was sent. */
   readonly streamed?: boolean
-  /** Why it was not asked in the usual way: `tool_turn`, `sse_parse`, `json_fallback`. */
+  /** Why it was asked as it was: `tool_turn`, `sse_parse`, `json_fallback`, `tools_shown_safe` … (docs/providers.md). */
   readonly policy?: readonly string[]
   /** Parameters that the provider does not have and that were left out, as `parameters.unknown: warn` allows. */
   readonly notSent?: readonly string[]

@@ -15,6 +15,7 @@ export type { RequestEstimate } from './providers/models/offers.ts'
 export { createProvider, type ProviderOptions } from './providers/provider.ts'
 export type { ProviderRecord } from './providers/recorder/record.ts'
 export type { ListRecords, RecordReader } from './providers/recorder/record-store.ts'
+export type { Fact, RouteProfile } from './providers/routing/probes/cells.ts'
 export { createProviderRuntime, type ProviderRuntime } from './providers/runtime.ts'
 export type {
   Answer,

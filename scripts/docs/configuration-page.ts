@@ -72,6 +72,10 @@ const MEANING: Readonly<Record<string, string>> = {
   'routing.retryBudget': 'further attempts of an alias as a share of its successes; three are always free',
   'routing.cooldown.defaultMs': 'how long a credential rests after a 429 that does not say',
   'routing.cooldown.maxMs': 'longest rest, whatever the upstream asks',
+  'probes.enabled':
+    'whether workers try out by themselves how routes can be asked ([probes.md](probes.md)); `turnkeeper probe` does in any case',
+  'probes.ttlMs': 'how long what was found holds, by probes or by traffic',
+  'probes.budgetUsdPerDay': 'what the probes of the whole fleet may cost a day (UTC); 0: none is sent',
   'queue.name': 'of the BullMQ queue',
   'queue.concurrency': 'turns that one worker runs at once',
   'queue.lockMs': 'how long a turn stays with a worker that gives no sign of life; the same for all workers',

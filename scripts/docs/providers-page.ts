@@ -95,7 +95,7 @@ function policies(): readonly string[] {
       [
         [
           '`tool_turn`',
-          'the request has tools and `toolTurns.stream` is `false`, or `auto` (no probe has shown the route safe)',
+          'the request has tools and `toolTurns.stream` is `false`, or `auto` and nothing has shown the route safe yet',
           'asked for a whole answer',
         ],
         [
@@ -107,6 +107,26 @@ function policies(): readonly string[] {
           '`json_fallback`',
           'the route refused the response format and `jsonMode.fallback` is on',
           'asked again without it, the format told in words',
+        ],
+        [
+          '`tools_shown_safe`',
+          'the request has tools, `toolTurns.stream` is `auto`, and the [profile](probes.md) of the route shows that it streams calls well',
+          'streamed',
+        ],
+        [
+          '`tools_shown_broken`',
+          'the same, and the profile shows that its streams break',
+          'asked for a whole answer',
+        ],
+        [
+          '`stream_shown_broken`',
+          'the request has no tools, and the profile shows that the streams of the route break',
+          'asked for a whole answer',
+        ],
+        [
+          '`json_shown_refused`',
+          'the profile shows that the route refuses the response format, and `jsonMode.fallback` is on',
+          'asked without it at once, the format told in words',
         ],
       ],
     ),

@@ -12,6 +12,7 @@ import { breakerCommand } from './commands/breaker.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { modelsCommand } from './commands/models.ts'
+import { probeCommand } from './commands/probe.ts'
 import { recordsCommand } from './commands/records.ts'
 import { routesCommand } from './commands/routes.ts'
 import { serveCommand } from './commands/serve.ts'
@@ -79,6 +80,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     routesCommand,
     modelsCommand,
     breakerCommand,
+    probeCommand,
     configCommand,
   ]) {
     command(program, context)

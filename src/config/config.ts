@@ -16,6 +16,7 @@ export type Config = {
   readonly models: Readonly<Record<string, AliasConfig>>
   readonly breakers: BreakersConfig
   readonly routing: RoutingConfig
+  readonly probes: ProbesConfig
   readonly queue: QueueConfig
   readonly recorder: RecorderConfig
   readonly telemetry: TelemetryConfig
@@ -186,6 +187,16 @@ export type RoutingConfig = {
   readonly retryBudget: number
   /** How long a credential rests after a 429: what the upstream asks for up to `maxMs`, or `defaultMs`. */
   readonly cooldown: { readonly defaultMs: number; readonly maxMs: number }
+}
+
+/** Probes of how routes can be asked: streamed, with tools, in JSON. */
+export type ProbesConfig = {
+  /** Whether workers send them by themselves. */
+  readonly enabled: boolean
+  /** How long what was found holds. */
+  readonly ttlMs: number
+  /** Of the whole fleet; the day is that of UTC. */
+  readonly budgetUsdPerDay: number
 }
 
 export type QueueConfig = {

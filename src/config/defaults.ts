@@ -41,6 +41,7 @@ export const DEFAULTS = {
     retryBudget: 0.1,
     cooldown: { defaultMs: MINUTE, maxMs: 15 * MINUTE },
   },
+  probes: { enabled: true, ttlMs: 6 * HOUR, budgetUsdPerDay: 1 },
   queue: {
     name: 'turns',
     concurrency: 50,

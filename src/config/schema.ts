@@ -8,6 +8,7 @@ import type { RouteConfig, TenantLimits, TenantsConfig, WeightedRoute } from './
 import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
+import { probesSchema } from './fields/probes.ts'
 import { providerSchema } from './fields/provider.ts'
 import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
 
@@ -166,6 +167,7 @@ export const configSchema = section({
   models: byName(alias, ALIAS),
   breakers: breakersSchema,
   routing,
+  probes: probesSchema,
   queue,
   recorder,
   telemetry,

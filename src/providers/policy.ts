@@ -3,57 +3,104 @@
  * Each decision is a value that the attempt's summary, its span and the turn's result show.
  */
 
+import type { Config, RouteConfig } from '../config/config.ts'
+import { cellOf, type Shown } from './routing/probes/cells.ts'
 import type { ModelRequest, ResponseFormat } from './types.ts'
 import type { AttemptReport } from './upstream.ts'
 
 /** What a configuration says of one route. */
 export type StreamPolicy = {
-  /** Whether turns with tools are streamed. `auto`: once the route has been shown to stream tool calls well. */
+  /** Whether turns with tools are streamed. `auto`: while the route is shown to stream tool calls well. */
   readonly toolTurns: boolean | 'auto'
   /** Whether a route that refuses a response format is asked again in plain words. */
   readonly jsonFallback: boolean
+}
+
+/** The policy of a route, whose provider is configured. */
+export function policyOfRoute(
+  { providers }: Pick<Config, 'providers'>,
+  { provider, model }: RouteConfig,
+): StreamPolicy {
+  const { toolTurns, jsonMode } = providers[provider]! // as said
+  const own = Object.hasOwn(toolTurns.routes, model) ? toolTurns.routes[model] : undefined
+  return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
 /** What an earlier attempt of the same call has taught about a route. */
 export type Lesson = 'unreadable_stream' | 'format_refused'
 
 /**
- * Why an attempt was not asked in the usual way. `tool_turn`: streams with tool calls are what upstreams break most.
- * `sse_parse`: its stream could not be read before. `json_fallback`: it has refused the response format.
+ * Why an attempt was asked as it was, where that is a decision. `tool_turn`: streams with tool calls are what upstreams
+ * break most. `sse_parse`: its stream could not be read before. `json_fallback`: it has refused the response format.
+ * By the profile of the route: `tools_shown_safe` (so they are streamed), `tools_shown_broken` and `stream_shown_broken`
+ * (so the answer comes whole), `json_shown_refused` (so it is asked in plain words at once).
  */
-export type PolicyReason = 'tool_turn' | 'sse_parse' | 'json_fallback'
+export type PolicyReason =
+  | 'tool_turn'
+  | 'sse_parse'
+  | 'json_fallback'
+  | 'tools_shown_safe'
+  | 'tools_shown_broken'
+  | 'stream_shown_broken'
+  | 'json_shown_refused'
 
 export type Transport = {
   readonly stream: boolean
   readonly request: ModelRequest
-  /** Empty where nothing is unusual. */
+  /** Empty where nothing had to be decided. */
   readonly reasons: readonly PolicyReason[]
 }
 
 export type TransportOptions = {
   readonly policy: StreamPolicy
   readonly lessons: ReadonlySet<Lesson>
-  /** A probe has shown that the route streams tool calls well. */
-  readonly isShownSafe?: boolean
+  /** What probes and traffic have shown of the route. Default: nothing. */
+  readonly shown?: Shown
 }
 
 /** How to ask a route for `request`. */
 export function decideTransport(
   request: ModelRequest,
-  { policy, lessons, isShownSafe = false }: TransportOptions,
+  { policy, lessons, shown = () => undefined }: TransportOptions,
 ): Transport {
-  const streamsTools = policy.toolTurns === 'auto' ? isShownSafe : policy.toolTurns
-  const isToolTurn = (request.tools?.length ?? 0) > 0 && !streamsTools
-  const isUnreadable = lessons.has('unreadable_stream')
-  const isPlain = lessons.has('format_refused')
+  const { stream, reason } = lessons.has('unreadable_stream')
+    ? ({ stream: false, reason: 'sse_parse' } as const)
+    : decideStream(request, policy, shown)
+  const isRefused = lessons.has('format_refused')
+  const isShownRefused = !isRefused && policy.jsonFallback && isShownToRefuse(request, { stream, shown })
   return {
-    stream: !isToolTurn && !isUnreadable,
-    request: isPlain ? inPlainWords(request) : request,
+    stream,
+    request: isRefused || isShownRefused ? inPlainWords(request) : request,
     reasons: [
-      ...(isUnreadable ? (['sse_parse'] as const) : isToolTurn ? (['tool_turn'] as const) : []),
-      ...(isPlain ? (['json_fallback'] as const) : []),
+      ...(reason ? [reason] : []),
+      ...(isRefused ? (['json_fallback'] as const) : isShownRefused ? (['json_shown_refused'] as const) : []),
     ],
   }
+}
+
+type StreamDecision = { readonly stream: boolean; readonly reason?: PolicyReason }
+
+/** What the configuration says of tool turns stands, whatever is shown. */
+function decideStream(request: ModelRequest, { toolTurns }: StreamPolicy, shown: Shown): StreamDecision {
+  const cell = cellOf(request, true)
+  const plain = shown({ ...cell, format: 'text' })
+  const isBroken = plain === 'broken' || shown(cell) === 'broken'
+  if (!cell.tools) return isBroken ? { stream: false, reason: 'stream_shown_broken' } : { stream: true }
+  if (toolTurns !== 'auto') return toolTurns ? { stream: true } : { stream: false, reason: 'tool_turn' }
+  if (isBroken) return { stream: false, reason: 'tools_shown_broken' }
+  return plain === 'ok'
+    ? { stream: true, reason: 'tools_shown_safe' }
+    : { stream: false, reason: 'tool_turn' }
+}
+
+/** Some refuse a format only together with tools, or in a stream: what is known of the other way helps where no more is. */
+function isShownToRefuse(
+  request: ModelRequest,
+  { stream, shown }: { readonly stream: boolean; readonly shown: Shown },
+): boolean {
+  const cell = cellOf(request, stream)
+  if (cell.format === 'text') return false
+  return (shown(cell) ?? shown({ ...cell, stream: !stream })) === 'refused'
 }
 
 /** What a failed attempt teaches for the next one of the same call; undefined where it teaches nothing new. */
@@ -68,7 +115,7 @@ export function lessonOf(
   const isRefusal = error?.category === 'bad_request' || error?.reason === 'capability_missing'
   const asksFormat = (request.responseFormat?.type ?? 'text') !== 'text'
   if (!isRefusal || !asksFormat || !jsonFallback || phase === 'after_content') return undefined
-  if (reasons.includes('json_fallback')) return undefined
+  if (reasons.includes('json_fallback') || reasons.includes('json_shown_refused')) return undefined
   const said = excerpt === undefined ? (error?.message ?? '') : Buffer.from(excerpt).toString('utf8')
   return FORMAT_REFUSED.test(said) ? 'format_refused' : undefined
 }

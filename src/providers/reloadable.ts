@@ -17,7 +17,7 @@ import { closeRedis, connectRedis, type RedisConnection } from '../redis/connect
 import type { RunningTelemetry } from '../telemetry/create.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { OnChange } from './routing/breaker/mirror.ts'
-import { openProviderRuntime, type ProviderRuntime } from './runtime.ts'
+import { type OpenRuntimeOptions, openProviderRuntime, type ProviderRuntime } from './runtime.ts'
 
 export type ReloadableRuntime = ProviderRuntime & {
   /** Takes up what `load` gives; one at a time. Never rejects (L2); resolves with whether anything was taken up. */
@@ -26,14 +26,12 @@ export type ReloadableRuntime = ProviderRuntime & {
   onReload(listener: () => void): void
 }
 
-export type OpenReloadableOptions = {
+export type OpenReloadableOptions = Pick<OpenRuntimeOptions, 'fetchLists' | 'probing'> & {
   /** Of the Redis; each runtime has a connection of its own for the news of breakers. */
   readonly url: string
   /** For short commands; stays its owner's. */
   readonly command: RedisConnection
   readonly telemetry: RunningTelemetry
-  /** As of `openProviderRuntime`. */
-  readonly fetchLists?: boolean
 }
 
 /** A runtime with the calls that are under way on it. */
@@ -120,9 +118,11 @@ export async function openReloadableRuntime(
     settled: () => current.runtime.settled(),
     force: (route, force) => current.runtime.force(route, force),
     history: (route) => current.runtime.history(route),
-    records: {
-      list: (listOptions) => current.runtime.records.list(listOptions),
-      get: (id) => current.runtime.records.get(id),
+    get probes() {
+      return current.runtime.probes
+    },
+    get records() {
+      return current.runtime.records
     },
     onHealthChange(listener) {
       listeners.add(listener)
@@ -142,14 +142,12 @@ export async function openReloadableRuntime(
 /** One runtime with its connection for the news of breakers, closed with it. */
 async function openOne(
   config: Config,
-  { url, command, telemetry, fetchLists }: OpenReloadableOptions,
+  { url, command, ...shared }: OpenReloadableOptions,
 ): Promise<ProviderRuntime> {
   await using opening = new AsyncDisposableStack()
   const subscriber = opening.adopt(await connectRedis(url, { role: 'subscriber' }), closeRedis)
   const redis = { command, subscriber }
-  const runtime = opening.use(
-    await openProviderRuntime(config, { redis, telemetry, ...(fetchLists && { fetchLists }) }),
-  )
+  const runtime = opening.use(await openProviderRuntime(config, { redis, ...shared }))
   const owned = opening.move()
   const close = (): Promise<void> => owned.disposeAsync()
   return { ...runtime, close, [Symbol.asyncDispose]: close }

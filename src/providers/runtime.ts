@@ -23,7 +23,7 @@ import { createHttpClient, type HttpClient, type HttpClientOptions } from './htt
 import type { ProviderModels } from './models/catalogue.ts'
 import { openOffers, type RequestEstimate } from './models/offers.ts'
 import { blendedPrice } from './models/pricing.ts'
-import type { StreamPolicy } from './policy.ts'
+import { policyOfRoute } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
 import { createRecorder } from './recorder/recorder.ts'
@@ -32,7 +32,7 @@ import { type Health, openHealth } from './routing/breaker/health.ts'
 import type { OnChange, RouteHealth } from './routing/breaker/mirror.ts'
 import { createProbe } from './routing/breaker/probe.ts'
 import { credentialPolicyFromConfig, policyFromConfig } from './routing/breaker/rules.ts'
-import type { HealthState, Transition } from './routing/breaker/states.ts'
+import { type HealthState, isUsable, type Transition } from './routing/breaker/states.ts'
 import type { Force } from './routing/breaker/store.ts'
 import { credentialSubject, subjectToName } from './routing/breaker/subjects.ts'
 import { createPlaces } from './routing/choice/places.ts'
@@ -45,6 +45,7 @@ import { type RouteReport, routeReports } from './routing/explain/route-report.t
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroCredentialMetrics, zeroMetrics } from './routing/metrics.ts'
+import { openProbes, type ProbeDesk, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { createRouter } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
@@ -89,6 +90,8 @@ export type ProviderRuntime = {
   onHealthChange(listener: OnChange): () => void
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
+  /** How routes can be asked: what probes and traffic have shown, and probing now. */
+  readonly probes: ProbeDesk
   /** The evidence of failed attempts, of the whole fleet. */
   readonly records: RecordReader
   close(): Promise<void>
@@ -110,6 +113,8 @@ export type OpenRuntimeOptions = {
   readonly fetchLists?: boolean
   /** How often this process looks at Redis, in milliseconds; default 800. */
   readonly tickMs?: number
+  /** How it takes part in probing routes. Default: it reads what others have found, and learns from its traffic. */
+  readonly probing?: ProbingOptions
   /** Of records and errors. Default: one that knows every secret of the configuration. */
   readonly redactor?: Redactor
 }
@@ -179,6 +184,17 @@ export async function openProviderRuntime(
     clientOf: network.clientOf,
     keyOf: credentials.bestToken,
   })
+  const probes = await openProbes(config, {
+    ...options.probing,
+    redis: redis.command,
+    routes: table.routes,
+    upstreamOf,
+    tokenOf: ({ provider }) => credentials.bestToken(provider),
+    ...offers.knowledge,
+    isUsable: (route) => isUsable(health.view(route).state),
+    telemetry,
+    onReport: (report) => void recorder.record(report, { attempt: 1, probe: true }),
+  })
   const now = (): number => performance.now()
   const scores = createHealthScores(now)
   const speeds = createSpeeds(now)
@@ -195,11 +211,12 @@ export async function openProviderRuntime(
     slownessOf: ({ name }) => speeds.costOf(name),
     priceOf: (route) => blendedPrice(offers.knowledge.priceOf(route)),
   })
-  const knowledge = { policyOf: (route: RouteConfig) => policyOf(config, route), ...offers.knowledge }
+  const knowledge = { policyOf: (route: RouteConfig) => policyOfRoute(config, route), ...offers.knowledge }
   const { run } = createAttemptEngine({
     ...{ router, table, health, upstreamOf, knowledge },
     telemetry,
     config: config.routing,
+    profiles: probes,
     record: recorder.record,
     ...{ credentials, places, speeds, scores },
   })
@@ -209,6 +226,7 @@ export async function openProviderRuntime(
   const close = async (): Promise<void> => {
     removeGauges()
     offers.close()
+    await probes.close()
     await health.close()
     await recorder.close()
     await network.close()
@@ -240,6 +258,7 @@ export async function openProviderRuntime(
     force: (route, force) => health.force(route, force),
     onHealthChange: (listener) => health.onChange(listener),
     history: (route) => health.history(route),
+    probes,
     records: { list: recorder.list, get: recorder.get },
     close,
     [Symbol.asyncDispose]: close,
@@ -344,12 +363,6 @@ function routeUpstream(
     parameters: parameters.defaults as ModelParameters,
     unknownParameters: parameters.unknown,
   })
-}
-
-function policyOf({ providers }: Config, { provider, model }: RouteConfig): StreamPolicy {
-  const { toolTurns, jsonMode } = providers[provider]! // a route's provider is configured
-  const own = Object.hasOwn(toolTurns.routes, model) ? toolTurns.routes[model] : undefined
-  return { toolTurns: own ?? toolTurns.stream, jsonFallback: jsonMode.fallback }
 }
 
 function routeStatuses(

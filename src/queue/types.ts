@@ -96,7 +96,7 @@ export type StepAttempt = {
   readonly recordId?: string
   /** Whether an event stream was asked for. */
   readonly streamed?: boolean
-  /** Why it was not asked in the usual way: `tool_turn`, `sse_parse`, `json_fallback`. */
+  /** Why it was asked as it was: `tool_turn`, `sse_parse`, `json_fallback`, `tools_shown_safe` … (docs/providers.md). */
   readonly policy?: readonly string[]
   /** Parameters that the provider does not have and that were left out. */
   readonly notSent?: readonly string[]

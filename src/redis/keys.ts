@@ -67,6 +67,8 @@ export type GlobalKeys = {
   readonly agents: string
   /** Prefix of the keys of health: breakers, probes, history. */
   readonly health: string
+  /** Prefix of the profiles of routes, of the leases of their probes, and of what probes have cost. */
+  readonly probes: string
   /** Hash of records of provider attempts; prefix of their indexes. */
   readonly records: string
   /** Prefix of the providers' model lists. */
@@ -102,6 +104,7 @@ export function globalKeys(prefix: string): GlobalKeys {
     workers: `${fleet}:workers`,
     agents: `${fleet}:agents`,
     health: `${prefix}:health`,
+    probes: `{${prefix}:probes}`,
     records: `{${prefix}:records}`,
     models: `${prefix}:models`,
     bull: `{${prefix}:bull}`,

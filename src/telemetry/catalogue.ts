@@ -68,6 +68,16 @@ export const COUNTERS = {
     unit: 'USD',
     labels: ['provider', 'model'],
   },
+  route_probes_total: {
+    description: 'Probes of how a route can be asked, by cell and by what they found; no attempts of calls.',
+    unit: '{probe}',
+    labels: ['route', 'cell', 'verdict'],
+  },
+  route_probe_cost_usd_total: {
+    description: 'What these probes cost, in US dollars; at an assumed price where none is known.',
+    unit: 'USD',
+    labels: ['route'],
+  },
   route_reroutes_total: {
     description: 'Moves of a model call to another route of its alias.',
     unit: '{reroute}',

@@ -17,6 +17,7 @@ const COMMANDS = [
   'records',
   'records show',
   'records list',
+  'probe',
   'config',
   'config check',
 ]

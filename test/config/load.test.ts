@@ -36,6 +36,7 @@ describe('what comes out', () => {
         stall: { over: 2, openMs: 600_000 },
       },
       routing: { retries: 1, maxAttempts: 4, backoff: { baseMs: 500, maxMs: 30_000 } },
+      probes: { enabled: true, ttlMs: 21_600_000, budgetUsdPerDay: 1 },
       queue: {
         name: 'turns',
         concurrency: 50,
@@ -85,6 +86,7 @@ breakers:
   html: { over: 1, window: 1m, open: 2m, max: 3m, minRatio: 0.5 }
   stall: { over: 9, window: 4m, open: 5m, max: 6m, minRatio: 0 }
 routing: { retries: 0, maxAttempts: 2, backoff: { base: 10ms, max: 20ms } }
+probes: { enabled: false, ttl: 2h, budgetUsdPerDay: 0.25 }
 queue: { name: q, concurrency: 3, lock: 1s, stalledCheck: 2s, resultTtl: 3s, eventTtl: 4s }
 recorder: { dir: evidence, excerptBytes: 1, rawBytes: 2, keep: 3h, sample: 0.25, request: failed }
 telemetry: { otlpEndpoint: "http://127.0.0.1:4318/", sampling: 0.5, logLevel: debug }
@@ -133,6 +135,7 @@ agents: ./agents.ts
         stall: { over: 9, windowMs: 240_000, openMs: 300_000, maxMs: 360_000, minRatio: 0 },
       },
       routing: { retries: 0, maxAttempts: 2, backoff: { baseMs: 10, maxMs: 20 } },
+      probes: { enabled: false, ttlMs: 7_200_000, budgetUsdPerDay: 0.25 },
       queue: {
         name: 'q',
         concurrency: 3,
@@ -258,7 +261,7 @@ describe('what is refused', () => {
 
   test.each<[string, object, string]>([
     ['an unknown section', { reids: {} }, 'reids: unknown key, did you mean "redis"?'],
-    ['a section that does nothing yet', { probes: {} }, 'probes: unknown key (known here: redis, server'],
+    ['a section that does nothing yet', { deploy: {} }, 'deploy: unknown key (known here: redis, server'],
     [
       'an unknown key deep inside',
       withProvider({ timeuots: {} }),
@@ -366,6 +369,7 @@ describe('what is refused', () => {
     ],
     ['a route twice, once with a weight', withRoutes('p/a', { route: 'p/a', weight: 2 }), 'twice'],
     ['a warning over the ratio', { breakers: { errors: { warn: 0.6 } } }, '"warn" not to be over "ratio"'],
+    ['a budget below nothing', { probes: { budgetUsdPerDay: -1 } }, 'an amount in US dollars, from 0 up'],
     ['a cooldown upside down', { routing: { cooldown: { default: '1h' } } }, '"max" not to be shorter'],
     ['an empty key', withProvider({ credentials: [{ id: 'a', apiKey: '' }] }), 'a key that is not empty'],
     [

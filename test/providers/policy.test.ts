@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { TurnkeeperError } from '../../src/errors.ts'
 import { decideTransport, type Lesson, lessonOf, type StreamPolicy } from '../../src/providers/policy.ts'
+import { type CellName, cellName, type Verdict } from '../../src/providers/routing/probes/cells.ts'
 import type { ModelRequest } from '../../src/providers/types.ts'
 import type { AttemptReport } from '../../src/providers/upstream.ts'
 
@@ -15,8 +16,17 @@ const policyOf = (toolTurns: StreamPolicy['toolTurns'] = 'auto'): StreamPolicy =
   jsonFallback: true,
 })
 
-function decide(request: ModelRequest, policy = policyOf(), ...lessons: Lesson[]) {
-  return decideTransport(request, { policy, lessons: new Set(lessons) })
+function decide(
+  request: ModelRequest,
+  policy = policyOf(),
+  shown: Readonly<Record<CellName, Verdict>> = {},
+  ...lessons: Lesson[]
+) {
+  return decideTransport(request, {
+    policy,
+    lessons: new Set(lessons),
+    shown: (cell) => shown[cellName(cell)],
+  })
 }
 
 describe('a request', () => {
@@ -29,19 +39,46 @@ describe('a request', () => {
     expect(decide(withTools)).toMatchObject({ stream: false, reasons: ['tool_turn'] })
     expect(decide(withTools, policyOf(false))).toMatchObject({ stream: false, reasons: ['tool_turn'] })
     expect(decide(withTools, policyOf(true))).toMatchObject({ stream: true, reasons: [] })
-    const shown = { policy: policyOf(), lessons: new Set<Lesson>(), isShownSafe: true }
-    expect(decideTransport(withTools, shown)).toMatchObject({ stream: true, reasons: [] })
+    expect(decide(withTools, policyOf(), { 'stream+tools': 'ok' })).toMatchObject({
+      stream: true,
+      reasons: ['tools_shown_safe'],
+    })
+  })
+
+  test('is asked whole where its streams are shown broken, unless the configuration says otherwise', () => {
+    const shown = { 'stream+tools': 'broken' } as const
+    expect(decide(withTools, policyOf(), shown)).toMatchObject({
+      stream: false,
+      reasons: ['tools_shown_broken'],
+    })
+    expect(decide(withTools, policyOf(true), shown)).toMatchObject({ stream: true, reasons: [] })
+    expect(decide(plain, policyOf(), shown)).toMatchObject({ stream: true, reasons: [] })
+    expect(decide(plain, policyOf(), { stream: 'broken' })).toMatchObject({
+      stream: false,
+      reasons: ['stream_shown_broken'],
+    })
+  })
+
+  test('is put into plain words at once where its format is shown refused, and only where that is allowed', () => {
+    const shown = { 'whole+json_schema': 'refused' } as const
+    const { request, reasons } = decide(asJson, policyOf(), shown)
+    expect(reasons).toEqual(['json_shown_refused'])
+    expect(request).not.toHaveProperty('responseFormat')
+    const kept = decide(asJson, { ...policyOf(), jsonFallback: false }, shown)
+    expect(kept.request).toHaveProperty('responseFormat')
+    expect(decide(asJson, policyOf(), { ...shown, 'stream+json_schema': 'ok' }).reasons).toEqual([])
+    expect(decide(plain, policyOf(), shown).reasons).toEqual([])
   })
 
   test('is asked whole after its stream could not be read', () => {
-    expect(decide(plain, policyOf(), 'unreadable_stream')).toMatchObject({
+    expect(decide(plain, policyOf(), {}, 'unreadable_stream')).toMatchObject({
       stream: false,
       reasons: ['sse_parse'],
     })
   })
 
   test('is put into plain words after its format was refused', () => {
-    const { request, reasons } = decide(asJson, policyOf(), 'format_refused')
+    const { request, reasons } = decide(asJson, policyOf(), {}, 'format_refused')
     expect(reasons).toEqual(['json_fallback'])
     expect(request).not.toHaveProperty('responseFormat')
     expect(request.messages.at(-1)).toMatchObject({
@@ -73,7 +110,7 @@ describe('a failed attempt', () => {
 
   test('teaches that a stream is unreadable, once', () => {
     expect(lessonOf(failed('sse_parse'), decide(plain), policyOf())).toBe('unreadable_stream')
-    const again = decide(plain, policyOf(), 'unreadable_stream')
+    const again = decide(plain, policyOf(), {}, 'unreadable_stream')
     expect(lessonOf(failed('sse_parse'), again, policyOf())).toBeUndefined()
   })
 
@@ -81,7 +118,7 @@ describe('a failed attempt', () => {
     expect(lessonOf(refused, decide(asJson), policyOf())).toBe('format_refused')
     expect(lessonOf(failed('invalid_request', 'bad temperature'), decide(asJson), policyOf())).toBeUndefined()
     expect(lessonOf(refused, decide(plain), policyOf())).toBeUndefined()
-    expect(lessonOf(refused, decide(asJson, policyOf(), 'format_refused'), policyOf())).toBeUndefined()
+    expect(lessonOf(refused, decide(asJson, policyOf(), {}, 'format_refused'), policyOf())).toBeUndefined()
     expect(lessonOf(refused, decide(asJson), { jsonFallback: false })).toBeUndefined()
   })
 })

@@ -29,6 +29,11 @@ export const share = z.preprocess(
   z.number({ error: SHARE }).min(0, { error: SHARE }).max(1, { error: SHARE }),
 )
 
+const USD = 'an amount in US dollars, from 0 up'
+
+/** An amount of US dollars. */
+export const usd = z.preprocess(numberFromText, z.number({ error: USD }).min(0, { error: USD }))
+
 /** true or false; as text too. */
 export const flag = z.preprocess(
   (value) => (value === 'true' ? true : value === 'false' ? false : value),

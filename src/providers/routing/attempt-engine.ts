@@ -40,6 +40,8 @@ import { createRetryBudget, type RetryBudget } from './measures/retry-budget.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
 import { preflight } from './preflight.ts'
+import { cellOf } from './probes/cells.ts'
+import type { Profiles } from './probes/profiles.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Candidate, Choice, Router } from './router.ts'
 
@@ -58,6 +60,8 @@ export type AttemptEngineDependencies = Omit<MeansWorld, 'health'> & {
   readonly knowledge?: RouteKnowledge
   readonly config: RoutingConfig
   readonly telemetry: Telemetry
+  /** What is shown of how routes can be asked, and who learns from what happens. Default: nothing, nobody. */
+  readonly profiles?: Pick<Profiles, 'shownOf' | 'saw'>
   /** Keeps the evidence of attempts. Default: nobody does. */
   readonly record?: Recorder['record']
   /** Monotonic milliseconds. Default `performance.now`. */
@@ -93,6 +97,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     sleep: sleepUntilAborted,
     record: () => undefined,
     knowledge: {},
+    profiles: { shownOf: () => () => undefined, saw: () => undefined },
     ...dependencies,
   }
   return {
@@ -283,6 +288,12 @@ async function makeAttempt(
   call.attempts.push({ ...summaryOf(report, about), ...(credential !== undefined && { credential }) })
   const lesson = lessonOf(report, transport, policy)
   if (lesson) call.lessons.set(name, new Set([...(call.lessons.get(name) ?? []), lesson]))
+  world.profiles.saw(name, {
+    cell: cellOf(transport.request, transport.stream),
+    report,
+    finishReason: gate.facts().finishReason,
+    isFormatRefused: lesson === 'format_refused',
+  })
   const isRenewed = (await means.settle(report, generation)) === 'renewed'
   const category = report.error?.category
   if ((category === 'rate_limit' || category === 'auth') && credential !== undefined && !isRenewed) {
@@ -311,8 +322,9 @@ function isLate({ world, deadlineAt }: Call): boolean {
   return world.clock() >= deadlineAt
 }
 
-function transportFor({ request, lessons }: Call, route: string, policy: StreamPolicy): Transport {
-  return decideTransport(request, { policy, lessons: lessons.get(route) ?? new Set() })
+function transportFor({ world, request, lessons }: Call, route: string, policy: StreamPolicy): Transport {
+  const shown = world.profiles.shownOf(route)
+  return decideTransport(request, { policy, lessons: lessons.get(route) ?? new Set(), shown })
 }
 
 function summaryOf(

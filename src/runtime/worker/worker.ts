@@ -155,7 +155,9 @@ async function openParts(config: Config, id: string): Promise<Parts> {
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
   const redis = { url: backend.server.url, command: backend.redis }
-  const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry, fetchLists: true }))
+  const models = opening.use(
+    await openReloadableRuntime(config, { ...redis, telemetry, fetchLists: true, probing: { send: true } }),
+  )
   const parts = opening.move()
   return { telemetry, backend, models, active, vitals, close: () => parts.disposeAsync() }
 }
