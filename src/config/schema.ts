@@ -9,7 +9,17 @@ import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
 import { providerSchema } from './fields/provider.ts'
-import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+import {
+  duration,
+  flag,
+  isLoopback,
+  name,
+  oneOf,
+  optionalText,
+  share,
+  text,
+  whole,
+} from './fields/scalars.ts'
 
 /** An alias may contain slashes and colons, as model names do; it is one word. */
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
@@ -81,6 +91,7 @@ const alias = section({
 })
 
 const routing = section({
+  forceModelPrefix: flag.default(DEFAULTS.routing.forceModelPrefix),
   retries: whole(0, 10).default(DEFAULTS.routing.retries),
   maxAttempts: whole(1, 100).default(DEFAULTS.routing.maxAttempts),
   backoff: section({
