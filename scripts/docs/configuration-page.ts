@@ -21,6 +21,10 @@ const MEANING: Readonly<Record<string, string>> = {
   'providers.*.command.modelsDir': 'folder of the model files that its routes name',
   'providers.*.credentials':
     'list of `{ id, apiKey, weight }`, or `{ id, oauth: { tokenFile, tokenUrl, clientId } }`; one is chosen by weight, load and quota pressure',
+  'providers.*.prefix':
+    "what clients may write in the place of the provider's name; see [routing.md](routing.md)",
+  'providers.*.models.include': 'patterns of the models that may be asked for; `*` stands for any text',
+  'providers.*.models.exclude': 'patterns of models that are kept out, of aliases and lists too',
   'providers.*.concurrency':
     'requests that one process has under way at once; more go to a route that is as good, or wait for a place',
   'providers.*.http.version': '`"1.1"` or `"2"`',
@@ -65,6 +69,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'breakers.auth.over':
     'refusals of a credential (401, 403) in the window that are still borne; then it rests until its model list answers, tried after 1, 2, 4 … 15 min, or until the key changes',
   'breakers.auth.windowMs': 'in which they are counted; two refused credentials within it are an outage',
+  'routing.forceModelPrefix':
+    'models are named by an alias or with a prefix alone: bare model names lead nowhere, and a provider that has a prefix answers to that only',
   'routing.retries': 'second tries on the same route',
   'routing.maxAttempts': 'physical requests of one model call',
   'routing.backoff.baseMs': 'before the first retry; doubled for each further one, with full jitter',
@@ -107,6 +113,7 @@ const WITHOUT_DEFAULT = new Set([
   'providers.*.protocol',
   'providers.*.baseUrl',
   'providers.*.credentials',
+  'providers.*.prefix',
   'providers.*.concurrency',
   'providers.*.command.binary',
   'providers.*.command.args',

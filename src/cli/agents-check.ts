@@ -3,6 +3,7 @@
 import type { Config } from '../config/config.ts'
 import { suggestion } from '../config/problems.ts'
 import { TurnkeeperError } from '../errors.ts'
+import { createRouteTable } from '../providers/routing/route-table.ts'
 import type { Agent } from '../runtime/agent.ts'
 import { loadAgents } from '../runtime/load-agents.ts'
 import { type LargeTool, largeTools } from '../runtime/tools/large-tools.ts'
@@ -64,12 +65,14 @@ function describeAgent({ name, model, maxSteps, tools }: Agent): AgentDescriptio
 }
 
 /** A model is an alias, or a route whose provider is configured and switched on. */
-function findingsOf({ name, model }: Agent, { models, providers }: Config): readonly string[] {
-  if (model in models) return []
+function findingsOf({ name, model }: Agent, config: Config): readonly string[] {
+  const { models, providers } = config
+  if (model in models || createRouteTable(config).find(model) !== undefined) return []
   const slash = model.indexOf('/')
   const provider = providers[model.slice(0, Math.max(slash, 0))]
   if (slash > 0 && slash < model.length - 1 && provider !== undefined) {
-    return provider.enabled ? [] : [`agent ${name}: its model ${model} is of a provider that is disabled`]
+    const why = provider.enabled ? 'that does not let it in by that name' : 'that is disabled'
+    return [`agent ${name}: its model ${model} is of a provider ${why}`]
   }
   const hint =
     suggestion(model, Object.keys(models)) || ` (aliases: ${Object.keys(models).join(', ') || 'none'})`

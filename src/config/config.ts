@@ -3,6 +3,7 @@
  * milliseconds, paths absolute, keys behind `Secret`. `load.ts` makes it; nothing else builds one by hand.
  */
 
+import type { Patterns } from './patterns.ts'
 import type { Secret } from './secret.ts'
 
 export type Config = {
@@ -60,6 +61,10 @@ export type ProviderConfig = {
   readonly command?: CommandConfig
   /** None for a local server. Ids are unique within the provider. */
   readonly credentials: readonly CredentialConfig[]
+  /** What clients may write in the place of its name; no other provider has it as name or prefix. */
+  readonly prefix?: string
+  /** Which of its models may be asked for. */
+  readonly models: Patterns
   /** Requests that one process has under way at once; absent: no limit. */
   readonly concurrency?: number
   readonly toolTurns: ToolTurnsConfig
@@ -178,6 +183,8 @@ export type ErrorsBreakerConfig = {
 export type AuthBreakerConfig = { readonly over: number; readonly windowMs: number }
 
 export type RoutingConfig = {
+  /** Clients name models by aliases, or with the prefix of a provider that has one; bare model names lead nowhere. */
+  readonly forceModelPrefix: boolean
   /** Second tries on the same route. */
   readonly retries: number
   /** Physical requests of one model call, all routes together. */

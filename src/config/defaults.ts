@@ -13,6 +13,7 @@ export const DEFAULTS = {
   provider: {
     dialect: 'generic',
     enabled: true,
+    models: { include: ['*'], exclude: [] },
     toolTurns: { stream: 'auto' },
     jsonMode: { fallback: true },
     parameters: { unknown: 'reject', defaults: { maxTokens: 4096 } },
@@ -35,6 +36,7 @@ export const DEFAULTS = {
     auth: { over: 2, windowMs: 10 * MINUTE },
   },
   routing: {
+    forceModelPrefix: false,
     retries: 1,
     maxAttempts: 4,
     backoff: { baseMs: 500, maxMs: 30 * SECOND },

@@ -69,14 +69,18 @@ function resolveConfig(
   return {
     ...rest,
     redis: { ...redis, ...(redisUrl && { url: redisUrl }), dataDir: resolvePath(baseDir, redis.dataDir) },
-    providers: mapValues(providers, ({ baseUrl, command, concurrency, credentials, ...provider }, name) => ({
-      name,
-      ...provider,
-      ...(baseUrl !== undefined && { baseUrl }),
-      ...(command !== undefined && { command: resolveCommand(command, baseDir) }),
-      ...(concurrency !== undefined && { concurrency }),
-      credentials: credentials.map((credential) => withAbsolutePath(credential, baseDir)),
-    })),
+    providers: mapValues(
+      providers,
+      ({ baseUrl, command, prefix, concurrency, credentials, ...provider }, name) => ({
+        name,
+        ...provider,
+        ...(baseUrl !== undefined && { baseUrl }),
+        ...(command !== undefined && { command: resolveCommand(command, baseDir) }),
+        ...(prefix !== undefined && { prefix }),
+        ...(concurrency !== undefined && { concurrency }),
+        credentials: credentials.map((credential) => withAbsolutePath(credential, baseDir)),
+      }),
+    ),
     models: mapValues(models, (model, alias) => ({ alias, ...model })),
     recorder: { ...recorder, dir: resolvePath(baseDir, recorder.dir) },
     ...(agents !== undefined && { agents: resolvePath(baseDir, agents) }),

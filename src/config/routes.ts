@@ -1,16 +1,24 @@
 /** What a schema cannot see: routes and aliases against the configured providers. */
 
+import {
+  aliasProblem,
+  exclusionProblem,
+  type NamedProvider,
+  namedProviders,
+  ownerOf,
+  prefixProblems,
+} from './names.ts'
 import { type Problem, suggestion } from './problems.ts'
 import { routeFromName } from './schema.ts'
 
 /**
- * Dangling and repeated routes, and aliases that look like a route. Works on the tree before the schema, so that
+ * Dangling, repeated and excluded routes, aliases that look like a route, prefixes that mean two providers. Works on the tree before the schema, so that
  * these come in the same report as everything else; what is not a route at all is the schema's to tell.
  */
 export function routeProblems(raw: unknown): Problem[] {
-  const providers = Object.keys(entriesOf(raw, 'providers'))
+  const providers = namedProviders(entriesOf(raw, 'providers'))
   const models = entriesOf(raw, 'models')
-  return Object.entries(models).flatMap(([alias, model]) => {
+  const ofAliases = Object.entries(models).flatMap(([alias, model]) => {
     const routes = stringsOf(model, 'routes')
     return [
       ...aliasProblems(alias, providers),
@@ -23,12 +31,14 @@ export function routeProblems(raw: unknown): Problem[] {
       }),
     ]
   })
+  return [...prefixProblems(providers), ...ofAliases]
 }
 
-function aliasProblems(alias: string, providers: readonly string[]): Problem[] {
-  const { provider } = routeFromName(alias)
-  if (!alias.includes('/') || !providers.includes(provider)) return []
-  return [{ path: `models.${alias}`, text: `the alias would hide a route of the provider ${provider}` }]
+type Providers = Readonly<Record<string, NamedProvider>>
+
+function aliasProblems(alias: string, providers: Providers): Problem[] {
+  const text = aliasProblem(alias, providers)
+  return text === undefined ? [] : [{ path: `models.${alias}`, text }]
 }
 
 /** A weight beside a strategy that has an order of its own would be a key without effect. */
@@ -45,16 +55,25 @@ function weightProblems(alias: string, model: unknown): Problem[] {
 
 function danglingProblems(
   route: string,
-  { path, providers, aliases }: { path: string; providers: readonly string[]; aliases: readonly string[] },
+  { path, providers, aliases }: { path: string; providers: Providers; aliases: readonly string[] },
 ): Problem[] {
   if (!route.includes('/')) {
     return aliases.includes(route)
       ? [{ path, text: `expected a route written provider/model, got the alias ${route}` }]
       : []
   }
-  const { provider } = routeFromName(route)
-  if (provider === '' || providers.includes(provider)) return []
-  const hint = suggestion(provider, providers) || ` (configured: ${providers.join(', ') || 'none'})`
+  const { provider, model } = routeFromName(route)
+  if (provider === '') return []
+  if (provider in providers) {
+    const text = exclusionProblem({ provider, model }, providers)
+    return text === undefined ? [] : [{ path, text }]
+  }
+  const owner = ownerOf(provider, providers)
+  if (owner !== undefined) {
+    return [{ path, text: `"${provider}" is the prefix of ${owner}: write ${owner}/${model}` }]
+  }
+  const names = Object.keys(providers)
+  const hint = suggestion(provider, names) || ` (configured: ${names.join(', ') || 'none'})`
   return [{ path, text: `no provider is named "${provider}"${hint}` }]
 }
 

@@ -10,7 +10,17 @@ import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
 import { probesSchema } from './fields/probes.ts'
 import { providerSchema } from './fields/provider.ts'
-import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+import {
+  duration,
+  flag,
+  isLoopback,
+  name,
+  oneOf,
+  optionalText,
+  share,
+  text,
+  whole,
+} from './fields/scalars.ts'
 
 /** An alias may contain slashes and colons, as model names do; it is one word. */
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
@@ -82,6 +92,7 @@ const alias = section({
 })
 
 const routing = section({
+  forceModelPrefix: flag.default(DEFAULTS.routing.forceModelPrefix),
   retries: whole(0, 10).default(DEFAULTS.routing.retries),
   maxAttempts: whole(1, 100).default(DEFAULTS.routing.maxAttempts),
   backoff: section({

@@ -333,7 +333,7 @@ function openNetwork(
     upstreamOf(name) {
       const known = upstreams.get(name)
       if (known !== undefined) return known
-      const route = table.find(name)?.routes[0]
+      const route = table.route(name)
       const provider = route && providers[route.provider]
       // A name that only a client knows is not kept: clients could make up any number of them.
       return provider && routeUpstream(provider, route, linksOf(provider))

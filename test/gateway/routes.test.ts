@@ -21,7 +21,7 @@ beforeAll(async () => {
   redisUrl = server.url
   const baseUrl = `${sim.url}/v1`
   providers = {
-    sim: { protocol: 'openai-chat', baseUrl },
+    sim: { protocol: 'openai-chat', baseUrl, prefix: 's', models: { exclude: ['secret*'] } },
     keyed: { protocol: 'openai-chat', baseUrl, credentials: [{ id: 'main', apiKey: 'sk-not-told' }] },
     off: { protocol: 'openai-chat', baseUrl, enabled: false },
   }
@@ -107,6 +107,21 @@ test('a resting credential is a reason, and no key is told', async () => {
   expect(body.next).toMatch(
     /^a direct call tries keyed\/third alone; a queued turn waits \d+ s for a probe instead$/,
   )
+})
+
+test('a model asked for by a prefix is answered by its route; one that is kept out leads nowhere', async () => {
+  await using member = await openMember()
+  const messages = [{ role: 'user' as const, content: 'Say hello.' }]
+  const answer = await member.runtime.complete({ model: 's/anything', messages })
+  expect(answer).toMatchObject({ route: 'sim/anything' })
+  await expect(member.runtime.complete({ model: 's/secret-one', messages })).rejects.toMatchObject({
+    code: 'server/no_route',
+  })
+  expect((await explain('s/first')).body).toMatchObject({
+    model: 's/first',
+    candidates: [{ route: 'sim/first' }],
+  })
+  expect(await explain('sim/secret-one')).toMatchObject({ status: 404 })
 })
 
 test('a route of a disabled provider and an unknown name lead nowhere, which is said with the nearest alias', async () => {

@@ -117,3 +117,12 @@ test('a provider that is switched off, or has got another key, counts from the n
   await runtime.reload(() => configOf({ provider: { enabled: false } }))
   await expect(runtime.complete(ask)).rejects.toMatchObject({ code: 'server/no_route' })
 })
+
+test('with forced prefixes a bare model name leads nowhere any more', async () => {
+  await runtime.reload(() => configOf({ routes: ['sim/bare'] }))
+  expect((await runtime.complete({ ...ask, model: 'bare' })).route).toBe('sim/bare')
+  const forced = { ...(await configOf({ routes: ['sim/bare'] })) }
+  await runtime.reload(async () => ({ ...forced, routing: { ...forced.routing, forceModelPrefix: true } }))
+  await expect(runtime.complete({ ...ask, model: 'bare' })).rejects.toMatchObject({ code: 'server/no_route' })
+  expect((await runtime.complete({ ...ask, model: 'sim/bare' })).route).toBe('sim/bare')
+})

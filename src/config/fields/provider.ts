@@ -87,6 +87,10 @@ const parameters = section({
   defaults: { ...DEFAULTS.provider.parameters.defaults, ...defaults },
 }))
 
+const PATTERN = 'a pattern over names of models, such as "*:free"'
+
+const patterns = z.array(text(PATTERN), { error: `a list, each of it ${PATTERN}` })
+
 /** One entry of `providers`. */
 export const providerSchema = section({
   protocol: oneOf('openai-chat', 'openai-responses', 'anthropic', 'ollama', 'llamacpp-cli'),
@@ -110,6 +114,11 @@ export const providerSchema = section({
     .refine((list) => ids(list).size === list.length, { error: 'credentials with different ids' })
     .nullish()
     .transform((list) => list ?? []),
+  prefix: name.optional(),
+  models: section({
+    include: patterns.nullish().transform((list) => list ?? [...DEFAULTS.provider.models.include]),
+    exclude: patterns.nullish().transform((list) => list ?? [...DEFAULTS.provider.models.exclude]),
+  }),
   concurrency: whole(1).optional(),
   toolTurns,
   jsonMode,

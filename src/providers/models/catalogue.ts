@@ -7,6 +7,7 @@
  */
 
 import type { ProviderConfig, RouteConfig } from '../../config/config.ts'
+import { excludedBy } from '../../config/patterns.ts'
 import { type SerializedError, TurnkeeperError, toTurnkeeperError } from '../../errors.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import { globalKeys } from '../../redis/keys.ts'
@@ -67,6 +68,10 @@ export function createModelCatalogue(options: CatalogueOptions): ModelCatalogue 
   const enabled = Object.values(providers).filter((provider) => provider.enabled)
   const keyOf = (provider: string): string => `${globalKeys(prefix).models}:${provider}`
 
+  const isLetIn = (provider: string, model: string): boolean => {
+    const patterns = providers[provider]?.models
+    return patterns !== undefined && excludedBy(patterns, model) === undefined
+  }
   const keep = (name: string, entry: Entry): void => {
     entries.set(name, entry)
     found.clear()
@@ -128,11 +133,16 @@ export function createModelCatalogue(options: CatalogueOptions): ModelCatalogue 
     },
     async list({ refresh = false } = {}) {
       const all = await Promise.all(enabled.map((provider) => ensure(provider, refresh)))
-      return all.map(({ byId: _byId, triedAt: _triedAt, ...models }) => models)
+      return all.map(({ byId: _byId, triedAt: _triedAt, ...list }) => ({
+        ...list,
+        models: list.models.filter(({ id }) => isLetIn(list.provider, id)),
+      }))
     },
     async providersOf(model) {
       const lists = await Promise.all(enabled.map((provider) => ensure(provider, false)))
-      const listing = lists.filter(({ byId }) => byId.has(model)).map(({ provider }) => provider)
+      const listing = lists
+        .filter(({ provider, byId }) => byId.has(model) && isLetIn(provider, model))
+        .map(({ provider }) => provider)
       const configured = routes.filter((route) => route.model === model).map(({ provider }) => provider)
       return [...new Set([...configured, ...listing])].sort()
     },

@@ -83,6 +83,7 @@ export async function openOffers(config: Config, options: OffersOptions): Promis
       },
       priceOf: (route) => catalogue.find(route).price,
       async routeOfModel(model) {
+        if (config.routing.forceModelPrefix) return undefined
         const provider = onlyProvider(model, await catalogue.providersOf(model))
         return provider && `${provider}/${model}`
       },

@@ -30,6 +30,7 @@ function stage({ redis = fakeRedis(), routes = [] as RouteConfig[] } = {}) {
     name,
     enabled: true,
     protocol: 'openai-chat',
+    models: { include: ['*'], exclude: ['*:free'] },
     ...more,
   })
   const catalogue = createModelCatalogue({
@@ -124,6 +125,14 @@ test('a list comes before the table, and the table has prices only for the vendo
 })
 
 describe('a bare name', () => {
+  test('of a model that is kept out by a pattern is offered by nobody, and stands in no list', async () => {
+    const { catalogue, offers } = stage()
+    offers.or = [{ id: 'glm:free' }, { id: 'glm' }]
+    expect(await catalogue.providersOf('glm:free')).toEqual([])
+    const listed = (await catalogue.list()).find(({ provider }) => provider === 'or')?.models
+    expect(listed?.map(({ id }) => id)).toEqual(['glm'])
+  })
+
   const route = { name: 'or/mine', provider: 'or', model: 'mine' }
 
   test('means the one provider that lists it, or has it as a configured route', async () => {

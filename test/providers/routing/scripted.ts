@@ -115,6 +115,7 @@ export const ROUTING: RoutingConfig = {
   retries: 1,
   maxAttempts: 4,
   backoff: { baseMs: 100, maxMs: 1000 },
+  forceModelPrefix: false,
   retryBudget: 0.1,
   cooldown: { defaultMs: 60_000, maxMs: 900_000 },
 }
@@ -125,13 +126,14 @@ export function tableOf(
   strategy: Strategy = 'first_healthy',
   weights: Readonly<Record<string, number>> = {},
 ): RouteTable {
-  const provider = { name: 'p', enabled: true }
+  const provider = { name: 'p', enabled: true, models: { include: ['*'], exclude: [] } }
   const named = routes.map((name) => {
     const [weight] = name in weights ? [weights[name]] : []
     return { name, provider: 'p', model: name.slice(2), ...(weight !== undefined && { weight }) }
   })
   return createRouteTable({
     providers: { p: provider, off: { ...provider, name: 'off', enabled: false } },
+    routing: ROUTING,
     models: { coder: { alias: 'coder', strategy, routes: named } },
   } as unknown as Parameters<typeof createRouteTable>[0]) // the table reads nothing else of a provider
 }
