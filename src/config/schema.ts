@@ -8,8 +8,19 @@ import type { RouteConfig, TenantLimits, TenantsConfig, WeightedRoute } from './
 import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
+import { mitigationSchema } from './fields/mitigation.ts'
 import { providerSchema } from './fields/provider.ts'
-import { duration, isLoopback, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+import {
+  duration,
+  isLoopback,
+  name,
+  oneOf,
+  optionalSecret,
+  optionalText,
+  share,
+  text,
+  whole,
+} from './fields/scalars.ts'
 
 /** An alias may contain slashes and colons, as model names do; it is one word. */
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
@@ -39,7 +50,8 @@ const server = section({
     })
     .default(DEFAULTS.server.host),
   port: whole(0, 65_535).default(DEFAULTS.server.port),
-})
+  alertToken: optionalSecret,
+}).transform(({ alertToken, ...rest }) => ({ ...rest, ...(alertToken !== undefined && { alertToken }) }))
 
 const metrics = section({
   host: text('a host name or address').default(DEFAULTS.metrics.host),
@@ -78,7 +90,8 @@ const alias = section({
   routes: z
     .array(weightedRoute, { error: 'a list of routes written provider/model' })
     .min(1, { error: 'at least one route written provider/model' }),
-})
+  mitigation: mitigationSchema.optional(),
+}).transform(({ mitigation, ...rest }) => ({ ...rest, ...(mitigation !== undefined && { mitigation }) }))
 
 const routing = section({
   retries: whole(0, 10).default(DEFAULTS.routing.retries),

@@ -6,6 +6,7 @@ import type { Log } from '../telemetry/telemetry.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'
 import { requireLocalHost } from './local-host.ts'
+import { addMitigationRoute, type MitigationParts } from './mitigations.ts'
 import { addTurnRoutes } from './turns.ts'
 
 /** What the routes work on. */
@@ -14,6 +15,7 @@ export type ServerParts = {
   readonly host: string
   readonly client: TurnClient
   readonly readRedis: () => Promise<RedisHealth>
+  readonly mitigation: MitigationParts
   readonly log: Log
   readonly heartbeatMs: number
   /** Aborts when the server is about to close: event streams end then. */
@@ -59,6 +61,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       .send({ status: redis.ok ? 'ok' : 'degraded', redis })
   })
   addTurnRoutes(app, parts)
+  addMitigationRoute(app, parts.mitigation)
   return app
 }
 

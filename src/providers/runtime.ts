@@ -42,6 +42,8 @@ import type { AttemptEngine } from './routing/engine-types.ts'
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroMetrics } from './routing/metrics.ts'
+import type { Segmented } from './routing/mitigation/detour.ts'
+import { openMitigation, type RunningMitigation } from './routing/mitigation/open-mitigation.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { type ChooseOptions, createRouter, type Explanation } from './routing/router.ts'
 import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
@@ -73,7 +75,7 @@ export type ProviderRuntime = {
   /** Every credential of the enabled providers, as this process sees it now. */
   credentials(): readonly CredentialStatus[]
   /** Which routes of `model` would be tried now and why; undefined for a name that leads nowhere. */
-  explain(model: string, options?: ChooseOptions): Explanation | undefined
+  explain(model: string, options?: ChooseOptions & Segmented): Explanation | undefined
   /** In how many milliseconds a queued call of `model` may find a route; undefined if it finds one now, or never. */
   waitFor(model: string): number | undefined
   /** Resolves when the breakers have heard of every failure so far, after a second at the latest. */
@@ -84,6 +86,8 @@ export type ProviderRuntime = {
   onHealthChange(listener: OnChange): () => void
   /** The latest moves of a route's breaker, or of all, oldest first; of the whole fleet. */
   history(route?: string): Promise<readonly Transition[]>
+  /** Aliases that have warned, moved to their fallback or are returning, and all moves of the fleet. */
+  readonly mitigations: Pick<RunningMitigation, 'standings' | 'history'>
   /** The evidence of failed attempts, of the whole fleet. */
   readonly records: RecordReader
   close(): Promise<void>
@@ -187,8 +191,11 @@ export async function openProviderRuntime(
     slownessOf: ({ name }) => speeds.costOf(name),
     priceOf: (route) => blendedPrice(offers.knowledge.priceOf(route)),
   })
+  const { prefix } = config.redis
+  const mitigation = await openMitigation({ redis, prefix, table, router, telemetry, tickMs })
   const { run } = createAttemptEngine({
     router,
+    mitigation,
     table,
     health,
     upstreamOf,
@@ -204,6 +211,7 @@ export async function openProviderRuntime(
   const close = async (): Promise<void> => {
     removeGauges()
     offers.close()
+    await mitigation.close()
     await health.close()
     await recorder.close()
     await network.close()
@@ -220,15 +228,16 @@ export async function openProviderRuntime(
     estimate: (request) => offers.estimate(request),
     routes: () => routeStatuses(table, { health, scoreOf }),
     credentials: () => credentials.statuses(),
-    explain: (model, chooseOptions) => router.explain(model, chooseOptions),
+    explain: (model, chooseOptions) => mitigation.explain(model, chooseOptions),
     waitFor(model) {
-      const choice = router.choose(model, { whenAllOpen: 'wait' })
+      const choice = router.choose(mitigation.aliasNow(model), { whenAllOpen: 'wait' })
       return choice.kind === 'none' ? choice.nextProbeInMs : undefined
     },
     settled: () => health.settled(),
     force: (route, force) => health.force(route, force),
     onHealthChange: (listener) => health.onChange(listener),
     history: (route) => health.history(route),
+    mitigations: { standings: mitigation.standings, history: mitigation.history },
     records: { list: recorder.list, get: recorder.get },
     close,
     [Symbol.asyncDispose]: close,

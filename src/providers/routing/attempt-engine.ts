@@ -37,6 +37,7 @@ import { budgetError, deadlineError, noPlaceError, noRouteError } from './engine
 import { type Means, type MeansWorld, takeMeans } from './engine/means.ts'
 import type { AttemptEngine, Decision, EngineOptions, RunOutcome } from './engine-types.ts'
 import { createRetryBudget, type RetryBudget } from './measures/retry-budget.ts'
+import { type Mitigation, NO_MITIGATION } from './mitigation/detour.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
 import { preflight } from './preflight.ts'
@@ -56,6 +57,8 @@ export type AttemptEngineDependencies = Omit<MeansWorld, 'health'> & {
   readonly health: HealthSink
   readonly upstreamOf: (route: string) => Upstream | undefined
   readonly knowledge?: RouteKnowledge
+  /** Where calls go whose alias has moved. Default: nothing moves. */
+  readonly mitigation?: Mitigation
   readonly config: RoutingConfig
   readonly telemetry: Telemetry
   /** Keeps the evidence of attempts. Default: nobody does. */
@@ -93,6 +96,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     sleep: sleepUntilAborted,
     record: () => undefined,
     knowledge: {},
+    mitigation: NO_MITIGATION,
     ...dependencies,
   }
   return {
@@ -155,20 +159,18 @@ type Attempted = {
 
 /** Runs the call if there is nothing to say against it before anything is sent. */
 async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
-  const { world, options } = call
+  const { world } = call
   const { table, upstreamOf, knowledge } = world
   try {
     if (table.find(call.request.model ?? '') === undefined) await resolveModel(call)
+    takeDetour(call)
     const routes = table.find(call.request.model ?? '')?.routes ?? []
     const { capabilitiesOf } = knowledge
     const checked = await preflight(call.request, routes, { upstreamOf, capabilitiesOf })
     if (checked.refusal) return fail(call, checked.refusal)
     call.request = checked.request
     call.unfit = checked.unfit
-    for (const decision of checked.decisions) {
-      call.decisions.push(decision)
-      options.onDecision?.(decision)
-    }
+    for (const decision of checked.decisions) note(call, decision)
   } catch (error) {
     return fail(call, toTurnkeeperError(error))
   }
@@ -180,6 +182,20 @@ async function resolveModel(call: Call): Promise<void> {
   const { model = '' } = request
   const route = model === '' ? undefined : await world.knowledge.routeOfModel?.(model)
   if (route !== undefined) call.request = { ...request, model: route }
+}
+
+/** An alias that has moved is asked for as its fallback from here on. */
+function takeDetour(call: Call): void {
+  const { model = '' } = call.request
+  const detour = call.world.mitigation.detour(model, call.options)
+  if (detour === undefined) return
+  call.request = { ...call.request, model: detour.model }
+  note(call, detour.decision)
+}
+
+function note({ decisions, options }: Call, decision: Decision): void {
+  decisions.push(decision)
+  options.onDecision?.(decision)
 }
 
 async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
@@ -279,6 +295,11 @@ async function makeAttempt(
   gate.settle(report.outcome === 'ok')
   span.onAttempt(route, gate.facts(), report)
   call.last = report
+  if (report.outcome !== 'cancelled') {
+    const { segment } = call.options
+    const attempted = { route: name, error: report.error, ...(segment !== undefined && { segment }) }
+    world.mitigation.attempted(call.request.model ?? '', attempted)
+  }
   const { credential } = means
   call.attempts.push({ ...summaryOf(report, about), ...(credential !== undefined && { credential }) })
   const lesson = lessonOf(report, transport, policy)
@@ -411,8 +432,7 @@ function follow(
   const type = attempted.isCommitted ? 'restart' : next.type
   const decision: Decision = { type, ...move, ...(policy && { policy }) }
   if (attempted.isCommitted) options.onRestart?.(move)
-  call.decisions.push(decision)
-  options.onDecision?.(decision)
+  note(call, decision)
   if (next.type !== 'rotate') countDecision(call, from, { to, type: next.type, report: attempted.report })
   const isAboutCredential = attempted.credential !== undefined && isRefusal(reason)
   if (next.type === 'reroute' && verdictOn(reason) === 'failed' && !isAboutCredential) {

@@ -5,39 +5,14 @@
 --       recoverAfterMs, forgetAfterMs)
 -- Returns: the state
 --@include breaker.lua
+--@include window.lua
 
 local place = { key = KEYS[1], windows = KEYS[2], history = KEYS[3], route = ARGV[1], channel = ARGV[2], now = now_ms() }
 local generation, successes, failures = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local by_rule, rerouted, jitter = cjson.decode(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 local policy = cjson.decode(ARGV[9])
 local now = place.now
-
--- A window is ten buckets and the one under way; their ring has one slot more. A slot holds 'bucket:count'.
-local SLOTS = 12
-
-local function slot_field(name, width, bucket)
-  return name .. ':' .. whole(width) .. ':' .. whole(bucket % SLOTS)
-end
-
-local function add(name, width, count)
-  local bucket = math.floor(now / width)
-  local field = slot_field(name, width, bucket)
-  local held, so_far = string.match(redis.call('HGET', place.windows, field) or '', '^(%d+):(%d+)$')
-  if held and tonumber(held) == bucket then count = count + tonumber(so_far) end
-  redis.call('HSET', place.windows, field, whole(bucket) .. ':' .. whole(count))
-end
-
-local function sum(name, width)
-  local bucket = math.floor(now / width)
-  local fields = {}
-  for slot = 0, SLOTS - 1 do fields[slot + 1] = slot_field(name, width, slot) end
-  local total = 0
-  for _, value in ipairs(redis.call('HMGET', place.windows, unpack(fields))) do
-    local held, count = string.match(value or '', '^(%d+):(%d+)$')
-    if held and tonumber(held) > bucket - SLOTS + 1 and tonumber(held) <= bucket then total = total + tonumber(count) end
-  end
-  return total
-end
+local window = { key = place.windows, now = now }
 
 -- B1, B2, B7: what was begun before the last opening or recovery, beside a probe, or while somebody keeps the breaker
 -- closed, counts nowhere.
@@ -51,7 +26,7 @@ local attempts = successes + failures
 if attempts > 0 then
   local keep_ms = 0
   for _, rule in ipairs(policy.rules) do
-    add(rule.name .. ':all', rule.windowMs / 10, attempts)
+    add(window, rule.name .. ':all', rule.windowMs / 10, attempts)
     keep_ms = math.max(keep_ms, rule.windowMs * 2)
   end
   redis.call('PEXPIRE', place.windows, whole(keep_ms))
@@ -61,8 +36,8 @@ for _, rule in ipairs(policy.rules) do
   local failed = by_rule[rule.name] or 0
   if failed > 0 then
     local width = rule.windowMs / 10
-    add(rule.name, width, failed)
-    local count, all = sum(rule.name, width), sum(rule.name .. ':all', width)
+    add(window, rule.name, width, failed)
+    local count, all = sum(window, rule.name, width), sum(window, rule.name .. ':all', width)
     if count > rule.over and all >= rule.min and count >= rule.ratio * all then
       open(place, breaker, rule.name,
         { openMs = rule.openMs, maxMs = rule.maxMs, forgetMs = policy.forgetAfterMs, jitter = jitter })
