@@ -33,6 +33,7 @@ import type { RouteHealth } from './breaker/mirror.ts'
 import { isRefusal, verdictOn } from './breaker/rules.ts'
 import { type AttemptAbout, type CallSpan, observeAttempt, observeCall } from './call-telemetry.ts'
 import { createCommitGate } from './commit-gate.ts'
+import { enterAlias } from './engine/entry.ts'
 import { budgetError, deadlineError, noPlaceError, noRouteError } from './engine/errors.ts'
 import { type Means, type MeansWorld, takeMeans } from './engine/means.ts'
 import type { AttemptEngine, Decision, EngineOptions, RunOutcome } from './engine-types.ts'
@@ -40,7 +41,6 @@ import { createRetryBudget, type RetryBudget } from './measures/retry-budget.ts'
 import { type Mitigation, NO_MITIGATION } from './mitigation/detour.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
-import { preflight } from './preflight.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Candidate, Choice, Router } from './router.ts'
 
@@ -159,14 +159,10 @@ type Attempted = {
 
 /** Runs the call if there is nothing to say against it before anything is sent. */
 async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
-  const { world } = call
-  const { table, upstreamOf, knowledge } = world
+  const { world, options } = call
   try {
-    if (table.find(call.request.model ?? '') === undefined) await resolveModel(call)
-    takeDetour(call)
-    const routes = table.find(call.request.model ?? '')?.routes ?? []
-    const { capabilitiesOf } = knowledge
-    const checked = await preflight(call.request, routes, { upstreamOf, capabilitiesOf })
+    if (world.table.find(call.request.model ?? '') === undefined) await resolveModel(call)
+    const checked = await enterAlias(world, call.request, options)
     if (checked.refusal) return fail(call, checked.refusal)
     call.request = checked.request
     call.unfit = checked.unfit
@@ -182,15 +178,6 @@ async function resolveModel(call: Call): Promise<void> {
   const { model = '' } = request
   const route = model === '' ? undefined : await world.knowledge.routeOfModel?.(model)
   if (route !== undefined) call.request = { ...request, model: route }
-}
-
-/** An alias that has moved is asked for as its fallback from here on. */
-function takeDetour(call: Call): void {
-  const { model = '' } = call.request
-  const detour = call.world.mitigation.detour(model, call.options)
-  if (detour === undefined) return
-  call.request = { ...call.request, model: detour.model }
-  note(call, detour.decision)
 }
 
 function note({ decisions, options }: Call, decision: Decision): void {
