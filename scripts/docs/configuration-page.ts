@@ -10,6 +10,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'redis.dataDir': 'where an embedded server keeps its files',
   'server.host': 'of the HTTP face; loopback alone, since there are no keys yet',
   'server.port': 'of the HTTP face; 0 lets the system choose',
+  'server.alertToken':
+    'bearer token of `POST /v1/mitigations`, at least 16 characters; without one nobody may ask for a [mitigation](mitigation.md)',
   'metrics.host': 'of the page for Prometheus',
   'metrics.port': 'of that page; taken and not set here: the next free one',
   'providers.*.protocol': 'wire format: openai-chat, openai-responses, anthropic, ollama, llamacpp-cli',
@@ -50,6 +52,14 @@ const MEANING: Readonly<Record<string, string>> = {
     'order of the routes: `first_available` (whatever health says), `first_healthy`, `best_effort` (open ones last), `cheapest`, `fastest`',
   'models.*.routes':
     'list of `provider/model`, in the order of preference; neighbours written `{ route, weight }` share a place and split its traffic',
+  'models.*.mitigation.fallback':
+    'the alias to whose routes this one moves while its first route fails too often ([mitigation](mitigation.md)); without it never',
+  'models.*.mitigation.warn': 'more failed attempts of the first route than this share are said',
+  'models.*.mitigation.critical': 'more than this share move the alias',
+  'models.*.mitigation.windowMs': 'in which attempts are counted',
+  'models.*.mitigation.minAttempts':
+    'attempts in the window below which nothing is concluded; also what each growing share is judged by',
+  'models.*.mitigation.holdMs': 'how long the alias stays away before its traffic returns by shares',
   'breakers.html.over': 'HTML, binary or non-JSON answers in the window that are still borne',
   'breakers.html.windowMs': 'in which they are counted',
   'breakers.html.openMs': 'how long the first opening lasts; doubled at each failed probe',
@@ -105,7 +115,10 @@ const MEANING: Readonly<Record<string, string>> = {
 
 const MINIMAL = {
   providers: { '*': { protocol: 'openai-chat', baseUrl: 'http://localhost/v1' } },
-  models: { '*': { routes: ['*/model'] } },
+  models: {
+    '*': { routes: ['*/model'], mitigation: { fallback: 'other' } },
+    other: { routes: ['*/other'] },
+  },
 }
 /** Keys that have no default, or one that is not theirs alone. */
 const WITHOUT_DEFAULT = new Set([
@@ -120,6 +133,8 @@ const WITHOUT_DEFAULT = new Set([
   'providers.*.command.modelsDir',
   'providers.*.toolTurns.routes',
   'models.*.routes',
+  'models.*.mitigation.fallback',
+  'server.alertToken',
   'telemetry.otlpEndpoint',
   'agents',
 ])
@@ -165,6 +180,7 @@ const DERIVED = /\.(name|alias|explicit|provider|model|aliases)$/
 function flatten(value: unknown, path: string, into: Map<string, unknown>): void {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     for (const [key, item] of Object.entries(value)) {
+      if (path === 'models' && key !== NAME) continue
       const star = key === NAME && (path === 'providers' || path === 'models') ? '*' : key
       flatten(item, path === '' ? star : `${path}.${star}`, into)
     }

@@ -8,7 +8,7 @@ import type { Secret } from './secret.ts'
 
 export type Config = {
   readonly redis: RedisConfig
-  readonly server: Address
+  readonly server: ServerConfig
   /** `explicit`: the port stood in the configuration, so it is that one or an error, never the next free one. */
   readonly metrics: Address & { readonly explicit: boolean }
   /** By name. Has no prototype, so looking up a name that a client sent is safe; as `models`. */
@@ -27,6 +27,9 @@ export type Config = {
 
 /** Port 0 lets the system choose. */
 export type Address = { readonly host: string; readonly port: number }
+
+/** `alertToken`: the bearer token of whoever may ask for mitigations; absent: nobody may. */
+export type ServerConfig = Address & { readonly alertToken?: Secret }
 
 export type RedisConfig = {
   /** `redis://`, `rediss://`, `redis+cluster://`, `redis+sentinel://` or `unix:///path`; default: the variable REDIS_URL; absent means an embedded server. */
@@ -137,6 +140,23 @@ export type AliasConfig = {
   readonly strategy: Strategy
   /** At least one, in configured order, without duplicates; each names a configured provider. */
   readonly routes: readonly WeightedRoute[]
+  /** When the alias moves to another one by itself; absent: never. */
+  readonly mitigation?: MitigationConfig
+}
+
+/** Errors of the first route of an alias, as shares of its attempts within the window. */
+export type MitigationConfig = {
+  /** Another alias; no chain of them leads back. */
+  readonly fallback: string
+  /** More than this share (0 to 1) is said. */
+  readonly warn: number
+  /** More than this share moves the alias. */
+  readonly critical: number
+  readonly windowMs: number
+  /** Attempts within the window below which nothing is concluded. */
+  readonly minAttempts: number
+  /** How long nothing goes to the alias's own routes. */
+  readonly holdMs: number
 }
 
 /** How an alias orders its routes. */

@@ -29,6 +29,13 @@ export const DEFAULTS = {
   limits: { bodyBytes: 4 * MIB, eventBytes: MIB, toolArgumentBytes: 256 * KIB, toolSchemaBytes: 8 * KIB },
   strategy: 'first_healthy',
   credentialWeight: 1,
+  mitigation: {
+    warn: 0.02,
+    critical: 0.05,
+    windowMs: 10 * MINUTE,
+    minAttempts: 20,
+    holdMs: 15 * MINUTE,
+  },
   breakers: {
     html: { over: 3, windowMs: 10 * MINUTE, openMs: 15 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },
     stall: { over: 2, windowMs: 10 * MINUTE, openMs: 10 * MINUTE, maxMs: 2 * HOUR, minRatio: 0.01 },

@@ -97,11 +97,12 @@ function withOneHost(text: string): string {
 }
 
 /** Every secret value of a configuration, for the redaction of logs; never to be printed. */
-export function secretValues({ redis, providers, telemetry }: Config): readonly string[] {
+export function secretValues({ redis, server, providers, telemetry }: Config): readonly string[] {
   const keys = Object.values(providers).flatMap(({ credentials }) =>
     credentials.flatMap((credential) => ('apiKey' in credential ? [credential.apiKey.reveal()] : [])),
   )
-  return [...keys, ...[redis.url, telemetry.otlpEndpoint].flatMap(passwordsIn)]
+  const tokens = server.alertToken === undefined ? [] : [server.alertToken.reveal()]
+  return [...keys, ...tokens, ...[redis.url, telemetry.otlpEndpoint].flatMap(passwordsIn)]
 }
 
 /** The password of a URL as it is written and as it is meant. */

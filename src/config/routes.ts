@@ -23,6 +23,7 @@ export function routeProblems(raw: unknown): Problem[] {
     return [
       ...aliasProblems(alias, providers),
       ...weightProblems(alias, model),
+      ...fallbackProblems(alias, models),
       ...routes.flatMap((route, index) => {
         const path = `models.${alias}.routes[${index}]`
         if (route !== '' && routes.indexOf(route) < index)
@@ -51,6 +52,31 @@ function weightProblems(alias: string, model: unknown): Problem[] {
       path: `models.${alias}.routes[${index}].weight`,
       text: `"${strategy}" has an order of its own: leave the weight out, or choose another strategy`,
     }))
+}
+
+/** The fallback of a mitigation is another alias, and following fallbacks never leads back. */
+function fallbackProblems(alias: string, models: Readonly<Record<string, unknown>>): Problem[] {
+  const fallback = fallbackOf(models[alias])
+  if (fallback === undefined) return []
+  const path = `models.${alias}.mitigation.fallback`
+  if (!Object.hasOwn(models, fallback)) {
+    const hint =
+      suggestion(fallback, Object.keys(models)) || ` (configured: ${Object.keys(models).join(', ')})`
+    return [{ path, text: `no alias is named "${fallback}"${hint}` }]
+  }
+  const chain = [alias]
+  for (let next: string | undefined = fallback; next !== undefined; next = fallbackOf(models[next])) {
+    if (next === alias)
+      return [{ path, text: `the fallbacks go in a circle: ${[...chain, next].join(' → ')}` }]
+    if (chain.includes(next)) return [] // a circle further on: told of the aliases in it
+    chain.push(next)
+  }
+  return []
+}
+
+function fallbackOf(model: unknown): string | undefined {
+  const { fallback } = entriesOf(model, 'mitigation')
+  return typeof fallback === 'string' && fallback !== '' ? fallback : undefined
 }
 
 function danglingProblems(

@@ -8,6 +8,7 @@ import type { RouteConfig, TenantLimits, TenantsConfig, WeightedRoute } from './
 import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
+import { mitigationSchema } from './fields/mitigation.ts'
 import { probesSchema } from './fields/probes.ts'
 import { providerSchema } from './fields/provider.ts'
 import {
@@ -16,6 +17,7 @@ import {
   isLoopback,
   name,
   oneOf,
+  optionalSecret,
   optionalText,
   share,
   text,
@@ -50,7 +52,8 @@ const server = section({
     })
     .default(DEFAULTS.server.host),
   port: whole(0, 65_535).default(DEFAULTS.server.port),
-})
+  alertToken: optionalSecret,
+}).transform(({ alertToken, ...rest }) => ({ ...rest, ...(alertToken !== undefined && { alertToken }) }))
 
 const metrics = section({
   host: text('a host name or address').default(DEFAULTS.metrics.host),
@@ -89,7 +92,8 @@ const alias = section({
   routes: z
     .array(weightedRoute, { error: 'a list of routes written provider/model' })
     .min(1, { error: 'at least one route written provider/model' }),
-})
+  mitigation: mitigationSchema.optional(),
+}).transform(({ mitigation, ...rest }) => ({ ...rest, ...(mitigation !== undefined && { mitigation }) }))
 
 const routing = section({
   forceModelPrefix: flag.default(DEFAULTS.routing.forceModelPrefix),

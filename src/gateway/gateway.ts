@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
 import { packageVersion } from '../config/version.ts'
 import { openReloadableRuntime } from '../providers/reloadable.ts'
+import { createAskForMitigation } from '../providers/routing/mitigation/alert.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { clientOn } from '../queue/client/client.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
@@ -54,6 +55,10 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
     client: clientOn(backend, { queue: config.queue.name, telemetry }),
     models,
     readRedis: () => readRedisHealth(backend.redis),
+    mitigation: {
+      alertToken: config.server.alertToken,
+      ask: createAskForMitigation(config, backend.redis),
+    },
     log: telemetry.log,
     heartbeatMs,
     closing: closing.signal,

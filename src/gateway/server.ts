@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/telemetry.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'
 import { requireLocalHost } from './local-host.ts'
+import { addMitigationRoute, type MitigationParts } from './mitigations.ts'
 import { addRouteRoutes } from './routes.ts'
 import { addTurnRoutes } from './turns.ts'
 
@@ -17,6 +18,7 @@ export type ServerParts = {
   readonly client: TurnClient
   readonly models: ProviderRuntime
   readonly readRedis: () => Promise<RedisHealth>
+  readonly mitigation: MitigationParts
   readonly log: Log
   readonly heartbeatMs: number
   /** Aborts when the server is about to close: event streams end then. */
@@ -63,6 +65,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   })
   addTurnRoutes(app, parts)
   addRouteRoutes(app, parts)
+  addMitigationRoute(app, parts.mitigation)
   return app
 }
 

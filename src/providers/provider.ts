@@ -120,14 +120,14 @@ function emitError({ error }: AttemptReport, attempts: readonly AttemptSummary[]
 export function streamOf(
   run: Provider['run'],
   request: ModelRequest,
-  { signal }: RunOptions = {},
+  { signal, ...options }: RunOptions = {},
 ): AsyncIterable<StreamPart> {
   return {
     [Symbol.asyncIterator]() {
       const queue = createPartQueue()
       const left = new AbortController()
       const both = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
-      void run(request, queue.push, { signal: both }).finally(queue.end)
+      void run(request, queue.push, { ...options, signal: both }).finally(queue.end)
       return queue.iterate(() => left.abort())
     },
   }

@@ -118,6 +118,9 @@ export async function openReloadableRuntime(
     settled: () => current.runtime.settled(),
     force: (route, force) => current.runtime.force(route, force),
     history: (route) => current.runtime.history(route),
+    get mitigations() {
+      return current.runtime.mitigations
+    },
     get probes() {
       return current.runtime.probes
     },

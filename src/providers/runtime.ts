@@ -45,6 +45,7 @@ import { type RouteReport, routeReports } from './routing/explain/route-report.t
 import { createHealthScores } from './routing/measures/health-score.ts'
 import { createSpeeds } from './routing/measures/speed.ts'
 import { recordAttempt, registerGauges, zeroCredentialMetrics, zeroMetrics } from './routing/metrics.ts'
+import { openMitigation, type RunningMitigation } from './routing/mitigation/open-mitigation.ts'
 import { openProbes, type ProbeDesk, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { createRouter } from './routing/router.ts'
@@ -92,6 +93,8 @@ export type ProviderRuntime = {
   history(route?: string): Promise<readonly Transition[]>
   /** How routes can be asked: what probes and traffic have shown, and probing now. */
   readonly probes: ProbeDesk
+  /** Aliases that have warned, moved to their fallback or are returning, and all moves of the fleet. */
+  readonly mitigations: Pick<RunningMitigation, 'standings' | 'history'>
   /** The evidence of failed attempts, of the whole fleet. */
   readonly records: RecordReader
   close(): Promise<void>
@@ -212,8 +215,10 @@ export async function openProviderRuntime(
     priceOf: (route) => blendedPrice(offers.knowledge.priceOf(route)),
   })
   const knowledge = { policyOf: (route: RouteConfig) => policyOfRoute(config, route), ...offers.knowledge }
+  const { prefix } = config.redis
+  const mitigation = await openMitigation({ redis, prefix, table, router, telemetry, tickMs })
   const { run } = createAttemptEngine({
-    ...{ router, table, health, upstreamOf, knowledge },
+    ...{ router, mitigation, table, health, upstreamOf, knowledge },
     telemetry,
     config: config.routing,
     profiles: probes,
@@ -227,6 +232,7 @@ export async function openProviderRuntime(
     removeGauges()
     offers.close()
     await probes.close()
+    await mitigation.close()
     await health.close()
     await recorder.close()
     await network.close()
@@ -249,9 +255,10 @@ export async function openProviderRuntime(
         now: Date.now(),
       }),
     credentials: () => credentials.statuses(),
-    explain: (model, call) => explainModel({ router, table, knowledge, config: config.routing }, model, call),
+    explain: (model, call) =>
+      explainModel({ router, mitigation, table, knowledge, config: config.routing }, model, call),
     waitFor(model) {
-      const choice = router.choose(model, { whenAllOpen: 'wait' })
+      const choice = router.choose(mitigation.aliasNow(model), { whenAllOpen: 'wait' })
       return choice.kind === 'none' ? choice.nextProbeInMs : undefined
     },
     settled: () => health.settled(),
@@ -259,6 +266,7 @@ export async function openProviderRuntime(
     onHealthChange: (listener) => health.onChange(listener),
     history: (route) => health.history(route),
     probes,
+    mitigations: { standings: mitigation.standings, history: mitigation.history },
     records: { list: recorder.list, get: recorder.get },
     close,
     [Symbol.asyncDispose]: close,

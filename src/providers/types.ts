@@ -162,6 +162,8 @@ export type PartSink = (part: StreamPart) => void
 export type RunOptions = {
   /** Cancels the request; the final part is then `error` with `turn/cancelled`. */
   readonly signal?: AbortSignal
+  /** Whose call it is, for the mitigation of aliases: the id of an API key. Default: one segment for all. */
+  readonly segment?: string
 }
 
 /**

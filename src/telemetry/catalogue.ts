@@ -83,6 +83,12 @@ export const COUNTERS = {
     unit: '{reroute}',
     labels: ['alias', 'from_route', 'to_route', 'reason'],
   },
+  route_mitigations_total: {
+    description:
+      'Moves of the mitigation of an alias or of a segment of it, by the process that made them: warned, cleared, moved, failed (the fallback cannot serve), returning, returned.',
+    unit: '{move}',
+    labels: ['alias', 'result'],
+  },
   route_health_transitions_total: {
     description: 'Changes of breaker state seen by this process.',
     unit: '{transition}',
@@ -235,6 +241,12 @@ export const GAUGES = {
       'How long the most silent stream that is open on a route now has sent nothing; 0 where none is.',
     unit: 's',
     labels: ['route'],
+  },
+  route_mitigation_active: {
+    description:
+      '1 while an alias, or a segment of it, has moved to its fallback or is returning from there.',
+    unit: '{alias}',
+    labels: ['alias', 'from_route', 'to_route'],
   },
   route_health_score: {
     description:

@@ -5,6 +5,7 @@
 
 import * as z from 'zod'
 import { parseDuration } from '../duration.ts'
+import { Secret } from '../secret.ts'
 
 /** A duration such as `30s`, given on in milliseconds. */
 export const duration = z.unknown().transform((value, context) => {
@@ -52,6 +53,13 @@ export const optionalText = z
   .string({ error: 'text' })
   .nullish()
   .transform((value) => (value === null || value === '' ? undefined : value))
+
+/** A secret that travels in a header; the empty string means "not set". */
+export const optionalSecret = optionalText
+  .refine((value) => value === undefined || /^[\x21-\x7e]{16,}$/.test(value), {
+    error: 'at least 16 characters without spaces or line breaks, or nothing',
+  })
+  .transform((value) => (value === undefined ? undefined : new Secret(value)))
 
 /** Names that become parts of keys, labels and paths. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/

@@ -11,6 +11,7 @@ import { standingsOf } from '../routing/credentials/credentials.ts'
 import { type ExplainOptions, explainModel, type RouteExplanation } from '../routing/explain/explain.ts'
 import { type FleetView, readFleetView } from '../routing/explain/fleet-view.ts'
 import { type RouteReport, routeReports } from '../routing/explain/route-report.ts'
+import { straightWays } from '../routing/mitigation/detour.ts'
 import { createRouteTable } from '../routing/route-table.ts'
 import { createRouter } from '../routing/router.ts'
 import type { ModelCatalogue } from './catalogue.ts'
@@ -68,7 +69,8 @@ export async function inspectProviders(
         credentials: standingsOf(config.providers, view),
         priceOf: (route) => blendedPrice(knowledge.priceOf(route)),
       })
-      return explainModel({ router, table, knowledge, config: config.routing }, model, options)
+      const mitigation = straightWays(router)
+      return explainModel({ router, mitigation, table, knowledge, config: config.routing }, model, options)
     },
     async [Symbol.asyncDispose]() {
       close()

@@ -33,13 +33,14 @@ import type { RouteHealth } from './breaker/mirror.ts'
 import { isRefusal, verdictOn } from './breaker/rules.ts'
 import { type AttemptAbout, type CallSpan, observeAttempt, observeCall } from './call-telemetry.ts'
 import { createCommitGate } from './commit-gate.ts'
+import { enterAlias } from './engine/entry.ts'
 import { budgetError, deadlineError, noPlaceError, noRouteError } from './engine/errors.ts'
 import { type Means, type MeansWorld, takeMeans } from './engine/means.ts'
 import type { AttemptEngine, Decision, EngineOptions, RunOutcome } from './engine-types.ts'
 import { createRetryBudget, type RetryBudget } from './measures/retry-budget.ts'
+import { type Mitigation, NO_MITIGATION } from './mitigation/detour.ts'
 import { type NextAttempt, nextAttempt } from './next-attempt.ts'
 import { reportToOutcome } from './outcome.ts'
-import { preflight } from './preflight.ts'
 import { cellOf } from './probes/cells.ts'
 import type { Profiles } from './probes/profiles.ts'
 import type { RouteTable } from './route-table.ts'
@@ -58,6 +59,8 @@ export type AttemptEngineDependencies = Omit<MeansWorld, 'health'> & {
   readonly health: HealthSink
   readonly upstreamOf: (route: string) => Upstream | undefined
   readonly knowledge?: RouteKnowledge
+  /** Where calls go whose alias has moved. Default: nothing moves. */
+  readonly mitigation?: Mitigation
   readonly config: RoutingConfig
   readonly telemetry: Telemetry
   /** What is shown of how routes can be asked, and who learns from what happens. Default: nothing, nobody. */
@@ -98,6 +101,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     record: () => undefined,
     knowledge: {},
     profiles: { shownOf: () => () => undefined, saw: () => undefined },
+    mitigation: NO_MITIGATION,
     ...dependencies,
   }
   return {
@@ -161,19 +165,13 @@ type Attempted = {
 /** Runs the call if there is nothing to say against it before anything is sent. */
 async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
   const { world, options } = call
-  const { table, upstreamOf, knowledge } = world
   try {
-    if (table.find(call.request.model ?? '') === undefined) await resolveModel(call)
-    const routes = table.find(call.request.model ?? '')?.routes ?? []
-    const { capabilitiesOf } = knowledge
-    const checked = await preflight(call.request, routes, { upstreamOf, capabilitiesOf })
+    if (world.table.find(call.request.model ?? '') === undefined) await resolveModel(call)
+    const checked = await enterAlias(world, call.request, options)
     if (checked.refusal) return fail(call, checked.refusal)
     call.request = checked.request
     call.unfit = checked.unfit
-    for (const decision of checked.decisions) {
-      call.decisions.push(decision)
-      options.onDecision?.(decision)
-    }
+    for (const decision of checked.decisions) note(call, decision)
   } catch (error) {
     return fail(call, toTurnkeeperError(error))
   }
@@ -185,6 +183,11 @@ async function resolveModel(call: Call): Promise<void> {
   const { model = '' } = request
   const route = model === '' ? undefined : await world.knowledge.routeOfModel?.(model)
   if (route !== undefined) call.request = { ...request, model: route }
+}
+
+function note({ decisions, options }: Call, decision: Decision): void {
+  decisions.push(decision)
+  options.onDecision?.(decision)
 }
 
 async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
@@ -284,6 +287,11 @@ async function makeAttempt(
   gate.settle(report.outcome === 'ok')
   span.onAttempt(route, gate.facts(), report)
   call.last = report
+  if (report.outcome !== 'cancelled') {
+    const { segment } = call.options
+    const attempted = { route: name, error: report.error, ...(segment !== undefined && { segment }) }
+    world.mitigation.attempted(call.request.model ?? '', attempted)
+  }
   const { credential } = means
   call.attempts.push({ ...summaryOf(report, about), ...(credential !== undefined && { credential }) })
   const lesson = lessonOf(report, transport, policy)
@@ -423,8 +431,7 @@ function follow(
   const type = attempted.isCommitted ? 'restart' : next.type
   const decision: Decision = { type, ...move, ...(policy && { policy }) }
   if (attempted.isCommitted) options.onRestart?.(move)
-  call.decisions.push(decision)
-  options.onDecision?.(decision)
+  note(call, decision)
   if (next.type !== 'rotate') countDecision(call, from, { to, type: next.type, report: attempted.report })
   const isAboutCredential = attempted.credential !== undefined && isRefusal(reason)
   if (next.type === 'reroute' && verdictOn(reason) === 'failed' && !isAboutCredential) {

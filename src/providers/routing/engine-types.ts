@@ -8,10 +8,11 @@ import type { ChooseOptions } from './router.ts'
 /**
  * What led to each attempt after the first. `rotate`: the same route with another credential. A restart is a retry
  * (`from` is `to`) or a reroute after the commit point: what has been emitted is to be discarded. Before the first
- * attempt, with `from` as `to`: `pass_over` of a route that cannot serve the request, `images_as_text` where none sees.
+ * attempt, with `from` as `to`: `pass_over` of a route that cannot serve the request, `images_as_text` where none sees;
+ * and `mitigate`, from the first route of the alias to that of its fallback.
  */
 export type Decision = {
-  readonly type: 'retry' | 'rotate' | 'reroute' | 'restart' | 'pass_over' | 'images_as_text'
+  readonly type: 'retry' | 'rotate' | 'reroute' | 'restart' | 'pass_over' | 'images_as_text' | 'mitigate'
   readonly from: string
   readonly to: string
   /** Reason of the failure that caused it. */
@@ -21,6 +22,8 @@ export type Decision = {
 }
 
 export type EngineOptions = ChooseOptions & {
+  /** Whose call it is: the id of an API key. Errors are counted, and aliases moved, by it too. Default: one for all. */
+  readonly segment?: string
   readonly signal?: AbortSignal
   /** Time that is left for the whole call; no attempt begins that would need more. Default: none. */
   readonly deadlineMs?: number

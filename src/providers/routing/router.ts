@@ -5,6 +5,7 @@ import type { RouteHealth } from './breaker/mirror.ts'
 import { type HealthState, isUsable } from './breaker/states.ts'
 import { type CallKnowledge, type Judged, type JudgeWorld, judge } from './choice/judge.ts'
 import { drawByWeight, ORDERED_BY, type OrderWorld, order } from './choice/order.ts'
+import type { MitigationView } from './mitigation/machine.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** A route that may be tried, with its health at the moment of the choice. */
@@ -38,6 +39,8 @@ export type ChooseOptions = CallKnowledge & {
 export type Explanation = {
   readonly model: string
   readonly strategy: Strategy
+  /** Present where the alias has a fallback. While it has moved, the candidates of the fallback come first. */
+  readonly mitigation?: MitigationView
   readonly candidates: readonly {
     readonly route: string
     readonly state: HealthState

@@ -5,14 +5,16 @@ import { suggestion } from '../../../config/problems.ts'
 import { TurnkeeperError } from '../../../errors.ts'
 import type { Capability } from '../../capabilities/capability.ts'
 import type { RouteKnowledge } from '../attempt-engine.ts'
+import type { Detours, Segmented } from '../mitigation/detour.ts'
 import { unfitFor } from '../preflight.ts'
 import type { RouteTable } from '../route-table.ts'
 import type { ChooseOptions, Explanation, Router } from '../router.ts'
 
-export type ExplainOptions = ChooseOptions & {
-  /** What the request would need of a route: `tools`, `vision`. */
-  readonly needs?: readonly Capability[]
-}
+export type ExplainOptions = ChooseOptions &
+  Segmented & {
+    /** What the request would need of a route: `tools`, `vision`. */
+    readonly needs?: readonly Capability[]
+  }
 
 export type RouteExplanation = Explanation & {
   readonly needs: readonly Capability[]
@@ -22,7 +24,8 @@ export type RouteExplanation = Explanation & {
 
 export type ExplainWorld = {
   readonly table: RouteTable
-  readonly router: Router
+  readonly router: Pick<Router, 'choose'>
+  readonly mitigation: Pick<Detours, 'aliasNow' | 'explain'>
   readonly knowledge: RouteKnowledge
   readonly config: Pick<RoutingConfig, 'retries' | 'maxAttempts'>
 }
@@ -32,7 +35,7 @@ export type ExplainWorld = {
  * @throws TurnkeeperError where several providers have a model of that bare name.
  */
 export async function explainModel(
-  { table, router, knowledge, config }: ExplainWorld,
+  { table, router, mitigation, knowledge, config }: ExplainWorld,
   model: string,
   { needs = [], ...call }: ExplainOptions = {},
 ): Promise<RouteExplanation | undefined> {
@@ -41,9 +44,9 @@ export async function explainModel(
   if (name === undefined || alias === undefined) return undefined
   const unfit = unfitFor(needs, alias.routes, knowledge.capabilitiesOf)
   const options = { ...call, unfit: new Map([...unfit, ...(call.unfit ?? [])]) }
-  const explanation = router.explain(name, options)
+  const explanation = mitigation.explain(name, options)
   if (explanation === undefined) return undefined
-  const queued = router.choose(name, { ...options, whenAllOpen: 'wait' })
+  const queued = router.choose(mitigation.aliasNow(name, call), { ...options, whenAllOpen: 'wait' })
   const waitMs = queued.kind === 'none' ? queued.nextProbeInMs : undefined
   return { ...explanation, model, needs, next: nextText(explanation, { config, waitMs }) }
 }

@@ -1,13 +1,5 @@
--- Shared by the scripts of the breaker. Time is Redis's own, in milliseconds; it is written with '%.0f', since
--- '%d' is 32 bits wide in Redis-compatible servers on WebAssembly.
-local function now_ms()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local function whole(n)
-  return string.format('%.0f', n)
-end
+-- Shared by the scripts of the breaker.
+--@include time.lua
 
 -- The breaker of a route or credential; without a record it is closed.
 -- `place`: {key, windows, history, channel, route, now}

@@ -5,21 +5,14 @@
 --       recoverAfterMs, forgetAfterMs)
 -- Returns: the state
 --@include breaker.lua
---@include windows.lua
+--@include window.lua
 
 local place = { key = KEYS[1], windows = KEYS[2], history = KEYS[3], route = ARGV[1], channel = ARGV[2], now = now_ms() }
 local generation, successes, failures = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local by_rule, rerouted, jitter = cjson.decode(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 local policy = cjson.decode(ARGV[9])
 local now = place.now
-
-local function add(name, width, count)
-  add_to_window(place.windows, name, width, now, count)
-end
-
-local function sum(name, width)
-  return sum_of_window(place.windows, name, width, now)
-end
+local window = { key = place.windows, now = now }
 
 -- B1, B2, B7: what was begun before the last opening or recovery, beside a probe, or while somebody keeps the breaker
 -- closed, counts nowhere.
@@ -33,7 +26,7 @@ local attempts = successes + failures
 if attempts > 0 then
   local keep_ms = 0
   for _, rule in ipairs(policy.rules) do
-    add(rule.name .. ':all', rule.windowMs / 10, attempts)
+    add(window, rule.name .. ':all', rule.windowMs / 10, attempts)
     keep_ms = math.max(keep_ms, rule.windowMs * 2)
   end
   redis.call('PEXPIRE', place.windows, whole(keep_ms))
@@ -43,8 +36,8 @@ for _, rule in ipairs(policy.rules) do
   local failed = by_rule[rule.name] or 0
   if failed > 0 then
     local width = rule.windowMs / 10
-    add(rule.name, width, failed)
-    local count, all = sum(rule.name, width), sum(rule.name .. ':all', width)
+    add(window, rule.name, width, failed)
+    local count, all = sum(window, rule.name, width), sum(window, rule.name .. ':all', width)
     if count > rule.over and all >= rule.min and count >= rule.ratio * all then
       open(place, breaker, rule.name,
         { openMs = rule.openMs, maxMs = rule.maxMs, forgetMs = policy.forgetAfterMs, jitter = jitter })

@@ -1,0 +1,38 @@
+/** The alias that a call takes: its own, or the fallback of one that has moved, where that can serve this request. */
+
+import type { RouteConfig } from '../../../config/config.ts'
+import type { RouteCapabilities } from '../../capabilities/capability.ts'
+import type { ModelRequest } from '../../types.ts'
+import type { Upstream } from '../../upstream.ts'
+import type { EngineOptions } from '../engine-types.ts'
+import type { Mitigation } from '../mitigation/detour.ts'
+import { type Preflight, preflight } from '../preflight.ts'
+import type { RouteTable } from '../route-table.ts'
+
+export type EntryWorld = {
+  readonly table: RouteTable
+  readonly mitigation: Mitigation
+  readonly upstreamOf: (route: string) => Upstream | undefined
+  readonly knowledge: { readonly capabilitiesOf?: (route: RouteConfig) => RouteCapabilities }
+}
+
+/** What preflight finds for the alias that the call takes, which the request names from then on. */
+export async function enterAlias(
+  world: EntryWorld,
+  request: ModelRequest,
+  options: EngineOptions,
+): Promise<Preflight> {
+  const detour = world.mitigation.detour(request.model ?? '', options)
+  if (detour === undefined) return check(world, request)
+  const there = await check(world, { ...request, model: detour.model })
+  const routes = world.table.find(detour.model)?.routes ?? []
+  const isFit = there.refusal === undefined && routes.some(({ name }) => !there.unfit.has(name))
+  // What the fallback cannot do at all, the routes of its own may still do.
+  if (!isFit) return check(world, request)
+  return { ...there, decisions: [detour.decision, ...there.decisions] }
+}
+
+function check({ table, upstreamOf, knowledge }: EntryWorld, request: ModelRequest): Promise<Preflight> {
+  const routes = table.find(request.model ?? '')?.routes ?? []
+  return preflight(request, routes, { upstreamOf, capabilitiesOf: knowledge.capabilitiesOf })
+}
