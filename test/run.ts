@@ -17,7 +17,11 @@ type Report = {
 }
 
 /** Programs that some suites need, and the Debian package that has them. */
-const programs = { 'redis-server': 'redis-server', promtool: 'prometheus' } as const
+const programs = {
+  'redis-server': 'redis-server',
+  promtool: 'prometheus',
+  amtool: 'prometheus-alertmanager',
+} as const
 
 const missing = Object.entries(programs).filter(([program]) => !isOnPath(program))
 const folder = mkdtempSync(join(tmpdir(), 'tk-report-'))
