@@ -44,6 +44,8 @@ export type Group = {
   readonly goals: readonly Goal[]
   /** Whether the mock runs beside it; its address is the option `url`. */
   readonly needsMock?: boolean
+  /** Done once before the first repeat. */
+  readonly prepare?: () => Promise<void>
   /** Rows that follow from others. */
   readonly derive?: (rows: readonly Row[]) => readonly Row[]
 }

@@ -21,6 +21,7 @@ export type RunOptions = {
 /** All repeats of all variants of `group`, as rows. */
 export async function runGroup(group: Group, { repeats, only, note }: RunOptions): Promise<readonly Row[]> {
   await using mock = group.needsMock ? await startMock() : undefined
+  await group.prepare?.()
   const samples = new Map<string, Sample[]>()
   const variants = group.variants.filter(
     ({ name }) => only === undefined || name === group.floor || only.some((part) => name.includes(part)),

@@ -20,7 +20,7 @@ function open(url: string): Client {
         required: [...parameters.required],
         additionalProperties: true as const,
       },
-      execute: async (input) => ({ ...TOOL_RESULT, city: (input as { city: string }).city }),
+      execute: async (input: unknown) => ({ ...TOOL_RESULT, city: (input as { city: string }).city }),
     }),
   )
   const runner = new Runner({ tracingDisabled: true })

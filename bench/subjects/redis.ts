@@ -1,0 +1,48 @@
+/** A Redis of its own for one measurement, and what it says of itself. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { closeRedis, connectRedis } from '../../src/redis/connection.ts'
+import { openRedis } from '../../src/redis/embedded.ts'
+import { parseInfo } from '../../src/redis/info.ts'
+
+export type RedisFigures = {
+  /** CPU so far, user and system, in microseconds. */
+  readonly cpuUs: number
+  /** Commands from clients; those inside scripts are not among them. */
+  readonly commands: number
+  readonly usedBytes: number
+}
+
+export type BenchRedis = AsyncDisposable & {
+  readonly url: string
+  figures(): Promise<RedisFigures>
+}
+
+/** A redis-server that writes nothing to disk. */
+export async function startRedis(): Promise<BenchRedis> {
+  const folder = mkdtempSync(join(tmpdir(), 'tk-bench-'))
+  const server = await openRedis({ dataDir: join(folder, 'redis'), durability: 'none' })
+  const asking = await connectRedis(server.url)
+  return {
+    url: server.url,
+    async figures() {
+      const [all, commands] = await Promise.all([asking.info(), asking.info('commandstats')])
+      const info = parseInfo(all)
+      const number = (name: string): number => Number(info.get(name))
+      const scripts = [...parseInfo(commands)].filter(([name]) => /evalsha?$|fcall$/.test(name))
+      const calls = scripts.reduce((sum, [, text]) => sum + Number(/calls=(\d+)/.exec(text)?.[1] ?? 0), 0)
+      return {
+        cpuUs: (number('used_cpu_user') + number('used_cpu_sys')) * 1e6,
+        commands: calls,
+        usedBytes: number('used_memory'),
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await closeRedis(asking)
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
