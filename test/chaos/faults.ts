@@ -60,7 +60,8 @@ async function fire(
       await redis.restart()
       return true
     case 'debugSleep': {
-      const admin = await redis.admin()
+      const admin = await redis.admin().catch(() => undefined)
+      if (!admin) return false
       await admin.call('DEBUG', 'SLEEP', String((lockMs * (0.2 + roll)) / 1000)).catch(() => {})
       admin.disconnect()
       return true

@@ -12,6 +12,9 @@ import type { Story, Subject } from './story.ts'
 
 const CLI = fileURLToPath(new URL('../../bin/turnkeeper.cjs', import.meta.url))
 
+/** What a turn that is not over when time is up may take to be looked at. */
+const READING_MS = 10_000
+
 export type TurnkeeperSubjectOptions = {
   readonly configFile: string
   readonly effectsFile: string
@@ -50,7 +53,7 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
       await sleep(options.reviewAfterMs)
       reviews.push(...((await persist(() => review(handle), until)) ?? []))
     }
-    return tell(handle, planned, reviews)
+    return tell(handle, { planned, reviews, until })
   }
 
   /** Looks into the effect log, as a person would, and says for each open review what it shows. */
@@ -72,13 +75,22 @@ export async function openTurnkeeper(options: TurnkeeperSubjectOptions): Promise
     return decided
   }
 
-  async function tell(handle: TurnHandle, planned: PlannedTurn, reviews: Story['reviews']): Promise<Story> {
+  async function tell(
+    handle: TurnHandle,
+    { planned, reviews, until }: Pick<Story, 'planned' | 'reviews'> & { readonly until: number },
+  ): Promise<Story> {
     const keys = sessionKeys(prefix, sessionOfTurn(handle.id)).turn(handle.id)
-    const [record, entries, steps] = await Promise.all([
-      options.admin.hgetall(keys.turn),
-      options.admin.xrange(keys.events, '-', '+'),
-      options.admin.hgetall(keys.steps),
-    ])
+    const read = await persist(
+      () =>
+        Promise.all([
+          options.admin.hgetall(keys.turn),
+          options.admin.xrange(keys.events, '-', '+'),
+          options.admin.hgetall(keys.steps),
+        ]),
+      until + READING_MS,
+    )
+    if (!read) throw new Error(`Redis did not tell what became of ${handle.id}`)
+    const [record, entries, steps] = read
     const events = entries.flatMap(([id, fields]) =>
       (JSON.parse(fields[1] ?? '[]') as TurnEvent[]).map((event) => ({
         ...event,
