@@ -42,6 +42,7 @@ breakers:
   html: { over: 3, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }
   stall: { over: 4, window: 10m, open: 4s, max: 30s, minRatio: 0.01 }
 routing: { backoff: { base: 50ms, max: 1s } }
+probes: { enabled: false } # what the upstream gets here is the work itself
 queue: { concurrency: 4, lock: 6s, stalledCheck: 2s, resultTtl: 1h, eventTtl: 1h }
 telemetry: { logLevel: warn }
 agents: ../../examples/demo/agents.ts

@@ -48,6 +48,7 @@ export async function createTestKit(options: TestKitOptions): Promise<TestKit> {
     telemetry: { logLevel: 'error' },
     ...(sim && {
       providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
+      probes: { enabled: false }, // what a test counts is its own
       models: Object.fromEntries(agents.map(({ model }) => [model, { routes: ['sim/any-model'] }])),
     }),
   })

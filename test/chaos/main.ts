@@ -138,6 +138,7 @@ function configuration(redisUrl: string, simUrl: string): object {
     metrics: { port: 0 },
     providers: { sim: { protocol: 'openai-chat', baseUrl: `${simUrl}/v1` } },
     models: { coder: { routes: ['sim/good'] } },
+    probes: { enabled: false },
     queue: {
       concurrency: CONCURRENCY,
       lock: `${LOCK_MS}ms`,

@@ -40,6 +40,7 @@ async function recovery(prefix: string): Promise<number> {
     metrics: { port: 0 },
     providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
     models: { coder: { routes: ['sim/good'] } },
+    probes: { enabled: false },
     telemetry: { logLevel: 'warn' },
     agents: fileURLToPath(new URL('./agents.ts', import.meta.url)),
   }

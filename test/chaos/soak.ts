@@ -48,6 +48,7 @@ const config = {
   metrics: { port: 0 },
   providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
   models: { coder: { routes: ['sim/good'] } },
+  probes: { enabled: false },
   queue: { resultTtl: `${TTL_MS}ms`, eventTtl: `${TTL_MS}ms` },
   telemetry: { logLevel: 'warn' },
 }

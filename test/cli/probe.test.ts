@@ -88,6 +88,15 @@ test('a route that fails a cell it is used for is a finding', async () => {
   expect(forced.err).toContain('finding: up/good stream+json: refused, bad_request/invalid_request')
 })
 
+test('what has failed is tried again at once by whoever asks', async () => {
+  picky.set({ whole: '500' })
+  const down = await probe(['up/good'])
+  expect([down.status, down.out.split('\n')[1]]).toEqual([1, expect.stringMatching(/whole +failed +- +- +-/)])
+  expect(down.err).toContain('finding: up/good whole: failed, server/server_error')
+  picky.set({})
+  expect((await probe(['up/good'])).status).toBe(0)
+})
+
 test('tools are no finding for a route whose agents have none', async () => {
   picky.set({ 'whole+tools': 'refuses' })
   expect((await probe(['up/talk'])).status).toBe(1)

@@ -50,6 +50,8 @@ export async function openFleet(more: Record<string, object> = {}): Promise<Flee
     metrics: { port: 0 },
     providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
     models: { coder: { routes: ['sim/good'] } },
+    // What the upstream gets is what the test sends.
+    probes: { enabled: false },
     queue: { lock: '2s', stalledCheck: '500ms' },
     agents: AGENTS,
     ...more,

@@ -39,10 +39,16 @@ export function probeTableText(routes: readonly ProbedRoute[]): string {
       stream ? '' : route,
       stream ? 'stream' : 'whole',
       ...WAYS.map(([, way]) => cells[cellName({ stream, ...way })]?.verdict ?? '-'),
-      stream ? `json ${manner.json.inWords ? 'in words' : 'mode'}` : `tool turns ${mannerText(manner)}`,
+      stream ? jsonText(manner, cells) : `tool turns ${mannerText(manner)}`,
     ]),
   )
   return columns([['route', '', ...WAYS.map(([name]) => name), 'so'], ...rows]).join('\n')
+}
+
+/** Nothing where the format has no JSON mode of its own. */
+function jsonText({ json }: RouteManner, cells: ProbedRoute['cells']): string {
+  if (!('whole+json' in cells)) return ''
+  return json.inWords ? 'json in words' : 'json mode'
 }
 
 function mannerText({ toolTurns: { stream, reasons } }: RouteManner): string {

@@ -20,7 +20,7 @@ import type { Price } from '../../models/model-info.ts'
 import { costOf, estimateCost } from '../../models/pricing.ts'
 import type { AttemptReport, Upstream } from '../../upstream.ts'
 import { reportToAttributes } from '../metrics.ts'
-import { type Cell, type CellName, cellName, type RouteProfile, simplerCells } from './cells.ts'
+import { type Cell, type CellName, cellName, type Fact, type RouteProfile, simplerCells } from './cells.ts'
 import { cellToRequest, type Judgement, judgeProbe, PROBE_INPUT_TOKENS, PROBE_MAX_TOKENS } from './judge.ts'
 import type { ProfileStore } from './store.ts'
 
@@ -66,7 +66,7 @@ const REQUEST_TIMEOUT_MS = 45_000
 const LEASE_MS = 120_000
 /** A failure says little of the cell: it is asked for again soon. */
 const FAILED_FOR_MS = 600_000
-/** Facts are renewed in the last part of their life. */
+/** What is lost when it ends is renewed in the last part of its life. */
 const MARGIN = 0.05
 
 /** Dollars a million tokens, where no price is known: dear, so that the budget holds whatever the route is. */
@@ -100,7 +100,7 @@ export function createProber(options: ProberOptions): Prober {
       try {
         // Read under the lease: whoever had it before may have found everything.
         const [profile = new Map()] = refresh ? [] : await store.read([route.name])
-        return await fill(route, knownFrom(profile, ttlMs), run)
+        return await fill(route, settledFrom(profile, ttlMs), run)
       } finally {
         await store.release(route.name, nonce).catch(() => {}) // it ends by itself
       }
@@ -116,10 +116,18 @@ function ended({ sent, costUsd }: Run, stopped?: ProbeRun['stopped']): ProbeRun 
 }
 
 function knownFrom(profile: RouteProfile, ttlMs: number): Known {
-  const fresh = [...profile].filter(
-    ([, { verdict, forMs }]) => forMs > (verdict === 'failed' ? 0 : MARGIN * ttlMs),
-  )
-  return new Map(fresh.map(([cell, { verdict, code }]) => [cell, { verdict, code }]))
+  const isFresh = ({ verdict, forMs }: Fact): boolean =>
+    forMs > (verdict === 'ok' || verdict === 'refused' ? MARGIN * ttlMs : 0)
+  return toKnown([...profile].filter(([, fact]) => isFresh(fact)))
+}
+
+/** Whoever has come to ask asks for what had failed, too: the rest between failures is over, or a person wants to know. */
+function settledFrom(profile: RouteProfile, ttlMs: number): Known {
+  return toKnown([...knownFrom(profile, ttlMs)].filter(([, { verdict }]) => verdict !== 'failed'))
+}
+
+function toKnown(judged: readonly (readonly [CellName, Judgement])[]): Known {
+  return new Map(judged.map(([cell, { verdict, code }]) => [cell, { verdict, code }]))
 }
 
 /** The next cell to fill, with what follows from a simpler one; undefined where nothing can be asked for now. */

@@ -60,6 +60,8 @@ export const SAFE_FROM = 3
 /** Broken answers in the window that show a cell broken, if they are such a share of it. */
 const BROKEN_FROM = 2
 const BROKEN_SHARE = 0.1
+/** It may have been an outage: then a probe decides. */
+const BROKEN_FOR_MS = 600_000
 
 /** Billionths: a whole number even for the cheapest token. */
 const PER_USD = 1e9
@@ -102,7 +104,14 @@ export function createProfileStore(options: ProfileStoreOptions): ProfileStore {
       return Number(await scripts.note.run(redis, [profileKey(route), leaseKey(route)], args)) === 1
     },
     async witness(route, cell, { ok, broken, refused, code }) {
-      const rule = [ttlMs, WITNESS_WINDOW_MS, SAFE_FROM, BROKEN_FROM, BROKEN_SHARE]
+      const rule = [
+        ttlMs,
+        WITNESS_WINDOW_MS,
+        SAFE_FROM,
+        BROKEN_FROM,
+        BROKEN_SHARE,
+        Math.min(ttlMs, BROKEN_FOR_MS),
+      ]
       const args = [cell, ok, broken, refused, code, ...rule]
       return toVerdict(await scripts.witness.run(redis, [profileKey(route), `${base}:tally:${route}`], args))
     },

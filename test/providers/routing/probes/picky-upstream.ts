@@ -19,7 +19,10 @@ const USAGE = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 }
 export async function startPicky(): Promise<Picky> {
   let quirks: Readonly<Record<CellName, Quirk>> = {}
   const upstream = await serve((response) => {
-    const cell = cellOfBody(JSON.parse(upstream.requests.at(-1)?.body ?? '{}') as Body)
+    const { url = '', body: sent = '' } = upstream.requests.at(-1) ?? {}
+    if (!url.endsWith('/chat/completions')) return sendJson(response, { data: [{ id: 'm' }] })
+    const body = JSON.parse(sent) as Body
+    const cell = cellOfBody(body)
     const quirk = quirks[cellName(cell)]
     if (quirk === 'refuses') {
       const message = cell.format === 'text' ? 'tools are not supported' : 'response_format is not supported'
@@ -33,7 +36,8 @@ export async function startPicky(): Promise<Picky> {
       type: 'function',
       function: { name: cell.tools ? 'turnkeeper_noop' : '', arguments: '{"note":"probe"}' },
     }
-    const isCalling = cell.tools && quirk !== 'calls nothing'
+    const isAnswered = body.messages?.some(({ role }) => role === 'tool') === true
+    const isCalling = cell.tools && !isAnswered && quirk !== 'calls nothing'
     const said = isCalling
       ? { tool_calls: [call] }
       : { content: cell.format === 'text' ? 'OK' : '{"ok":true}' }
@@ -65,6 +69,7 @@ export async function startPicky(): Promise<Picky> {
 type Body = {
   readonly model?: string
   readonly stream?: boolean
+  readonly messages?: readonly { readonly role: string }[]
   readonly tools?: readonly unknown[]
   readonly response_format?: { readonly type: 'json_object' | 'json_schema' }
 }

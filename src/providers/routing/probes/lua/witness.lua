@@ -1,7 +1,8 @@
 -- Adds what a process has seen of a cell in its traffic, and concludes from what the fleet has seen in the window.
 -- KEYS: profile, tally
 -- ARGV: cell, good answers, broken ones, refusals, code, ms that a fact holds, window ms,
---       good answers that show a cell safe, broken ones that show it broken, and the share that they must reach
+--       good answers that show a cell safe, broken ones that show it broken, the share that they must reach,
+--       ms that it is then held for broken
 -- Returns: what it has concluded, or an empty string
 --@include profile.lua
 
@@ -21,6 +22,9 @@ if tonumber(ARGV[4]) > 0 then verdict = 'refused'
 elseif broken >= broken_from and broken >= share * (ok + broken) then verdict = 'broken'
 elseif broken == 0 and ok >= safe_from then verdict, code = 'ok', '' end
 if verdict ~= '' then
-  write_fact(KEYS[1], { cell = cell, verdict = verdict, source = 'traffic', code = code, forMs = tonumber(ARGV[6]) })
+  -- What has led to a conclusion leads to no second one.
+  redis.call('HDEL', KEYS[2], cell .. ':since', cell .. ':ok', cell .. ':broken')
+  local for_ms = tonumber(verdict == 'broken' and ARGV[11] or ARGV[6])
+  write_fact(KEYS[1], { cell = cell, verdict = verdict, source = 'traffic', code = code, forMs = for_ms })
 end
 return verdict
