@@ -9,17 +9,8 @@ import { DEFAULTS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
 import { providerSchema } from './fields/provider.ts'
-import {
-  duration,
-  flag,
-  isLoopback,
-  name,
-  oneOf,
-  optionalText,
-  share,
-  text,
-  whole,
-} from './fields/scalars.ts'
+import { duration, flag, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+import { serverSchema } from './fields/server.ts'
 
 /** An alias may contain slashes and colons, as model names do; it is one word. */
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
@@ -41,15 +32,6 @@ const redis = section({
   .refine(({ durability, replicas }) => replicas === 0 || durability === 'always', {
     error: '"durability: always" beside "replicas": nothing waits for them otherwise',
   })
-
-const server = section({
-  host: text('a host name or address')
-    .refine(isLoopback, {
-      error: 'a loopback address (there are no API keys yet, so nothing outside may reach the server)',
-    })
-    .default(DEFAULTS.server.host),
-  port: whole(0, 65_535).default(DEFAULTS.server.port),
-})
 
 const metrics = section({
   host: text('a host name or address').default(DEFAULTS.metrics.host),
@@ -171,7 +153,7 @@ const telemetry = section({
 /** The whole configuration, variables already replaced. */
 export const configSchema = section({
   redis,
-  server,
+  server: serverSchema,
   metrics,
   providers: byName(providerSchema),
   models: byName(alias, ALIAS),

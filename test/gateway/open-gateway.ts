@@ -15,13 +15,19 @@ export async function openGateway(
   {
     port = 0,
     queue = {},
+    server = {},
     more = {},
     ...options
-  }: GatewayOptions & { readonly port?: number; readonly queue?: object; readonly more?: object } = {},
+  }: GatewayOptions & {
+    readonly port?: number
+    readonly queue?: object
+    readonly server?: object
+    readonly more?: object
+  } = {},
 ): Promise<TestGateway> {
   const config = await loadConfig({
     redis: { url: redisUrl, prefix, durability: 'none' },
-    server: { port },
+    server: { port, ...server },
     metrics: { port: 0 },
     queue,
     ...more,
