@@ -8,10 +8,13 @@ const MEANING: Readonly<Record<string, string>> = {
     'what writes must outlive: `none` nothing, `aof` (an append-only file) a restart, `always` a loss of power',
   'redis.replicas': 'with `durability: always`, replicas that must have a write before it counts',
   'redis.dataDir': 'where an embedded server keeps its files',
-  'server.host': 'of the HTTP face; loopback alone, since there are no keys yet',
+  'server.host': 'of the HTTP face; without `apiKeys` loopback alone',
   'server.port': 'of the HTTP face; 0 lets the system choose',
   'server.alertToken':
     'bearer token of `POST /v1/mitigations`, at least 16 characters; without one nobody may ask for a [mitigation](mitigation.md)',
+  'server.anonymous': 'what needs no key, where there are keys: `health`, `routes`',
+  'server.apiKeys':
+    'list of `{ id, sha256, tenant, prefixes, models, admin }`: keys by their SHA-256 (of `sha256sum`, without a line end); `tenant` of the turns that it enqueues and sees, `prefixes` of models that are no aliases (default any), `models` as patterns (default `*`), `admin` sees and decides everything; without any key all is open, on loopback',
   'metrics.host': 'of the page for Prometheus',
   'metrics.port': 'of that page; taken and not set here: the next free one',
   'providers.*.protocol': 'wire format: openai-chat, openai-responses, anthropic, ollama, llamacpp-cli',

@@ -28,8 +28,29 @@ export type Config = {
 /** Port 0 lets the system choose. */
 export type Address = { readonly host: string; readonly port: number }
 
-/** `alertToken`: the bearer token of whoever may ask for mitigations; absent: nobody may. */
-export type ServerConfig = Address & { readonly alertToken?: Secret }
+export type ServerConfig = Address & {
+  /** None: everybody may do everything, and `host` is a loopback address. Ids and hashes are unique. */
+  readonly apiKeys: readonly ApiKeyConfig[]
+  /** What may be asked without a key. */
+  readonly anonymous: readonly ('health' | 'routes')[]
+  /** The bearer token of whoever may ask for mitigations; absent: nobody may. */
+  readonly alertToken?: Secret
+}
+
+/** A key of a client, known by its hash alone. */
+export type ApiKeyConfig = {
+  readonly id: string
+  /** Of the key, in 64 lower-case hexadecimal digits. */
+  readonly sha256: string
+  /** Of the turns that it enqueues, and whose turns it sees; absent: those without a tenant. */
+  readonly tenant?: string
+  /** What models that are not aliases must be asked for with; absent: anything. */
+  readonly prefixes?: readonly string[]
+  /** Patterns of the models, aliases among them, that it may ask for. */
+  readonly models: readonly string[]
+  /** Sees and decides everything, whatever the tenant. */
+  readonly admin: boolean
+}
 
 export type RedisConfig = {
   /** `redis://`, `rediss://`, `redis+cluster://`, `redis+sentinel://` or `unix:///path`; default: the variable REDIS_URL; absent means an embedded server. */

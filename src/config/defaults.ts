@@ -8,7 +8,12 @@ const MIB = 1024 * KIB
 export const DEFAULTS = {
   fileName: 'turnkeeper.config.yaml',
   redis: { prefix: 'turnkeeper', durability: 'aof', replicas: 0, dataDir: '.turnkeeper/redis' },
-  server: { host: '127.0.0.1', port: 8317 },
+  server: {
+    host: '127.0.0.1',
+    port: 8317,
+    anonymous: ['health'],
+    apiKey: { models: ['*'], admin: false },
+  },
   metrics: { host: '127.0.0.1', port: 9464 },
   provider: {
     dialect: 'generic',

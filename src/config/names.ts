@@ -10,7 +10,7 @@
  */
 
 import { excludedBy, type Patterns } from './patterns.ts'
-import type { Problem } from './problems.ts'
+import { type Problem, suggestion } from './problems.ts'
 
 /** What is needed of the tree before the schema has seen it. */
 export type NamedProvider = { readonly prefix?: string; readonly models: Patterns }
@@ -85,6 +85,23 @@ export function exclusionProblem(
   return (
     why &&
     `${provider}/${model} is kept out by providers.${provider}.models (${why}): change that, or take the route away`
+  )
+}
+
+/** Prefixes of API keys that nothing has. */
+export function keyPrefixProblems(
+  apiKeys: unknown,
+  providers: Readonly<Record<string, NamedProvider>>,
+): Problem[] {
+  if (!Array.isArray(apiKeys)) return []
+  const known = [...Object.keys(providers), ...Object.values(providers).flatMap(({ prefix }) => prefix ?? [])]
+  return apiKeys.flatMap((key, i) =>
+    textsOf(fieldOf(key, 'prefixes')).flatMap((prefix, j) => {
+      if (known.includes(prefix)) return []
+      const hint = suggestion(prefix, known) || ` (known: ${known.join(', ') || 'none'})`
+      const path = `server.apiKeys[${i}].prefixes[${j}]`
+      return [{ path, text: `"${prefix}" is neither a prefix nor the name of a provider${hint}` }]
+    }),
   )
 }
 

@@ -3,6 +3,7 @@
 import {
   aliasProblem,
   exclusionProblem,
+  keyPrefixProblems,
   type NamedProvider,
   namedProviders,
   ownerOf,
@@ -32,7 +33,8 @@ export function routeProblems(raw: unknown): Problem[] {
       }),
     ]
   })
-  return [...prefixProblems(providers), ...ofAliases]
+  const apiKeys: unknown = Reflect.get(entriesOf(raw, 'server'), 'apiKeys')
+  return [...prefixProblems(providers), ...keyPrefixProblems(apiKeys, providers), ...ofAliases]
 }
 
 type Providers = Readonly<Record<string, NamedProvider>>

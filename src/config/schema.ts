@@ -11,18 +11,8 @@ import { byName, section } from './fields/mappings.ts'
 import { mitigationSchema } from './fields/mitigation.ts'
 import { probesSchema } from './fields/probes.ts'
 import { providerSchema } from './fields/provider.ts'
-import {
-  duration,
-  flag,
-  isLoopback,
-  name,
-  oneOf,
-  optionalSecret,
-  optionalText,
-  share,
-  text,
-  whole,
-} from './fields/scalars.ts'
+import { duration, flag, name, oneOf, optionalText, share, text, whole } from './fields/scalars.ts'
+import { serverSchema } from './fields/server.ts'
 
 /** An alias may contain slashes and colons, as model names do; it is one word. */
 const ALIAS = { rule: /^[A-Za-z0-9][A-Za-z0-9_.:/-]*$/, error: 'an alias without spaces' }
@@ -44,16 +34,6 @@ const redis = section({
   .refine(({ durability, replicas }) => replicas === 0 || durability === 'always', {
     error: '"durability: always" beside "replicas": nothing waits for them otherwise',
   })
-
-const server = section({
-  host: text('a host name or address')
-    .refine(isLoopback, {
-      error: 'a loopback address (there are no API keys yet, so nothing outside may reach the server)',
-    })
-    .default(DEFAULTS.server.host),
-  port: whole(0, 65_535).default(DEFAULTS.server.port),
-  alertToken: optionalSecret,
-}).transform(({ alertToken, ...rest }) => ({ ...rest, ...(alertToken !== undefined && { alertToken }) }))
 
 const metrics = section({
   host: text('a host name or address').default(DEFAULTS.metrics.host),
@@ -176,7 +156,7 @@ const telemetry = section({
 /** The whole configuration, variables already replaced. */
 export const configSchema = section({
   redis,
-  server,
+  server: serverSchema,
   metrics,
   providers: byName(providerSchema),
   models: byName(alias, ALIAS),

@@ -8,9 +8,6 @@ import type { TurnClient } from '../queue/client/client.ts'
 type TurnPath = { readonly Params: { readonly id: string } }
 type CallPath = { readonly Params: { readonly id: string; readonly callId: string } }
 
-/** Who decides, as long as there are no API keys to tell. */
-const BY = 'http'
-
 const reasonText = z.string().min(1).max(1_000)
 const cancelBody = z.strictObject({ reason: reasonText.optional() })
 const approvalBody = z.strictObject({
@@ -29,29 +26,37 @@ export function addDecisionRoutes(app: FastifyInstance, client: TurnClient): voi
     return { id, status: state }
   }
 
-  app.post<TurnPath>('/v1/turns/:id/cancel', async ({ params: { id }, body }, reply) => {
+  app.post<TurnPath>('/v1/turns/:id/cancel', async ({ params: { id }, body, caller: { by } }, reply) => {
     const { reason } = parse(cancelBody, body ?? {})
-    await client.turn(id).cancel(reason, { by: BY })
+    await client.turn(id).cancel(reason, { by })
     const now = await standing(id)
     return reply.status(now.status === 'running' ? 202 : 200).send(now)
   })
 
-  app.post<CallPath>('/v1/turns/:id/approvals/:callId', async ({ params: { id, callId }, body }) => {
-    const { decision, reason } = parse(approvalBody, body)
-    const decider = { by: BY, ...(reason !== undefined && { reason }) }
-    await (decision === 'approve' ? client.approve(id, callId, decider) : client.reject(id, callId, decider))
-    return standing(id)
-  })
+  app.post<CallPath>(
+    '/v1/turns/:id/approvals/:callId',
+    async ({ params: { id, callId }, body, caller: { by } }) => {
+      const { decision, reason } = parse(approvalBody, body)
+      const decider = { by, ...(reason !== undefined && { reason }) }
+      await (decision === 'approve'
+        ? client.approve(id, callId, decider)
+        : client.reject(id, callId, decider))
+      return standing(id)
+    },
+  )
 
-  app.post<CallPath>('/v1/turns/:id/reviews/:callId', async ({ params: { id, callId }, body }) => {
-    const review = parse(reviewBody, body)
-    await client.resolve(
-      id,
-      callId,
-      review.done ? { done: true, result: review.result ?? null, by: BY } : { done: false, by: BY },
-    )
-    return standing(id)
-  })
+  app.post<CallPath>(
+    '/v1/turns/:id/reviews/:callId',
+    async ({ params: { id, callId }, body, caller: { by } }) => {
+      const review = parse(reviewBody, body)
+      await client.resolve(
+        id,
+        callId,
+        review.done ? { done: true, result: review.result ?? null, by } : { done: false, by },
+      )
+      return standing(id)
+    },
+  )
 }
 
 function parse<T>(schema: z.ZodType<T>, body: unknown): T {

@@ -51,7 +51,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry }))
   const closing = new AbortController()
   const server = createServer({
-    host: config.server.host,
+    server: config.server,
     client: clientOn(backend, { queue: config.queue.name, telemetry }),
     models,
     readRedis: () => readRedisHealth(backend.redis),

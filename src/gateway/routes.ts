@@ -15,14 +15,18 @@ export function addRouteRoutes(
   app: FastifyInstance,
   { models }: { readonly models: Pick<ProviderRuntime, 'routeReports' | 'explain' | 'routes'> },
 ): void {
-  app.get<RoutesPath>('/v1/routes', async ({ query }, reply) => {
+  app.get<RoutesPath>('/v1/routes', async ({ query, caller }, reply) => {
     reply.header('cache-control', 'no-store')
-    if (query.explain === undefined) return { routes: await models.routeReports() }
+    if (query.explain === undefined) {
+      caller.requireAdmin()
+      return { routes: await models.routeReports() }
+    }
     if (typeof query.explain !== 'string' || query.explain === '') {
       throw new TurnkeeperError('invalid_input', 'explain: expected one model')
     }
     const needs = neededFor({ tools: isSet(query.tools, 'tools'), images: isSet(query.images, 'images') })
-    const explanation = await models.explain(query.explain, { needs })
+    const refusal = caller.refusalOf(query.explain)
+    const explanation = await models.explain(query.explain, { needs, exclude: () => refusal })
     if (explanation !== undefined) return explanation
     const aliases = new Set(models.routes().flatMap((route) => route.aliases))
     throw unknownModel(query.explain, [...aliases])

@@ -1,9 +1,10 @@
 import { type FastifyInstance, fastify } from 'fastify'
-import type { Address } from '../config/config.ts'
+import type { Address, ServerConfig } from '../config/config.ts'
 import { TurnkeeperError } from '../errors.ts'
 import type { ProviderRuntime } from '../providers/runtime.ts'
 import type { TurnClient } from '../queue/client/client.ts'
 import type { Log } from '../telemetry/telemetry.ts'
+import { type Caller, callersOf } from './callers.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'
 import { requireLocalHost } from './local-host.ts'
@@ -11,10 +12,16 @@ import { addMitigationRoute, type MitigationParts } from './mitigations.ts'
 import { addRouteRoutes } from './routes.ts'
 import { addTurnRoutes } from './turns.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+  }
+}
+
 /** What the routes work on. */
 export type ServerParts = {
-  /** What the server listens on; requests may name it as their host. */
-  readonly host: string
+  /** What the server listens on, and who may ask it what. */
+  readonly server: ServerConfig
   readonly client: TurnClient
   readonly models: ProviderRuntime
   readonly readRedis: () => Promise<RedisHealth>
@@ -43,7 +50,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   })
   // JSON alone: a page on another site can send plain text without asking first, but not JSON (CORS preflight).
   app.removeContentTypeParser('text/plain')
-  app.addHook('onRequest', async ({ headers }) => requireLocalHost(headers.host, parts.host))
+  guard(app, parts)
   app.setErrorHandler((error, request, reply) => {
     const { status, headers, body, isOurFault } = errorToResponse(error)
     if (isOurFault) {
@@ -67,6 +74,23 @@ export function createServer(parts: ServerParts): FastifyInstance {
   addRouteRoutes(app, parts)
   addMitigationRoute(app, parts.mitigation)
   return app
+}
+
+/** Sets `request.caller`, or refuses a request whose sender is not known. */
+function guard(app: FastifyInstance, { server, models }: ServerParts): void {
+  const isAlias = (name: string): boolean => models.routes().some(({ aliases }) => aliases.includes(name))
+  const identify = callersOf(server, isAlias)
+  app.decorateRequest('caller')
+  app.addHook('onRequest', async (request, reply) => {
+    // A rebound page has no key, so with keys any name will do.
+    if (server.apiKeys.length === 0) requireLocalHost(request.headers.host, server.host)
+    reply.header('www-authenticate', 'Bearer')
+    request.caller = identify(request.headers, request.routeOptions.url)
+    reply.removeHeader('www-authenticate')
+  })
+  app.addHook<{ Params: { id?: string } }>('preHandler', async ({ caller, params }) => {
+    if (params?.id !== undefined) caller.requireTurn(params.id)
+  })
 }
 
 /**

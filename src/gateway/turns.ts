@@ -16,8 +16,9 @@ export function addTurnRoutes(app: FastifyInstance, parts: { client: TurnClient 
   const { client } = parts
   addDecisionRoutes(app, client)
 
-  app.post('/v1/turns', async ({ body, headers }, reply) => {
-    const { agent, ...options } = checkBody(body)
+  app.post('/v1/turns', async ({ body, headers, caller }, reply) => {
+    const { agent, ...asked } = checkBody(body)
+    const options = caller.claim(asked)
     const traceparent = options.traceparent ?? traceOf(headers.traceparent)
     const idempotencyKey = keyOf(options.idempotencyKey, headers['idempotency-key'])
     const turn = await client.enqueue(agent, {

@@ -280,7 +280,11 @@ describe('what is refused', () => {
       { queue: { tenants: { a: { running: 0 } } } },
       'a whole number from 1 up',
     ],
-    ['a server open to the outside', { server: { host: '0.0.0.0' } }, 'there are no API keys yet'],
+    [
+      'a server open to the outside',
+      { server: { host: '0.0.0.0' } },
+      'without server.apiKeys nothing outside may reach the server',
+    ],
     [
       'a port out of range',
       { metrics: { port: 70_000 } },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { openProviderRuntime } from '../../src/providers/runtime.ts'
@@ -140,6 +141,20 @@ describe('POST /v1/mitigations', () => {
       expect(JSON.stringify(answer.body)).toContain('set server.alertToken')
     } finally {
       await closed.gateway.close()
+    }
+  })
+
+  test('its token is one of its own where clients have keys, and no key is that token', async () => {
+    const sha256 = createHash('sha256').update('key-of-app').digest('hex')
+    const access = { alertToken: TOKEN, apiKeys: [{ id: 'app', sha256, admin: true }] }
+    const keyed = await openGateway(server.url, `${prefix}-keyed`, { server: access, more: sections() })
+    try {
+      const url = `${keyed.gateway.url}/v1/mitigations`
+      expect(await post(url, { alerts: [] }, bearer)).toMatchObject({ status: 202 })
+      const asClient = await post(url, { alerts: [] }, { authorization: 'Bearer key-of-app' })
+      expect(asClient).toMatchObject({ status: 401 })
+    } finally {
+      await keyed.gateway.close()
     }
   })
 
