@@ -11,6 +11,8 @@ const BEYOND_UNITS = [
   'test/redis/durability.test.ts',
   'test/queue/queue.test.ts',
   'test/providers/llamacpp-cli/upstream.test.ts',
+  'test/providers/routing/mitigation/mitigation.test.ts',
+  'test/providers/routing/mitigation/store.test.ts',
   '**/fleet.test.ts',
 ]
 
