@@ -18,6 +18,8 @@ const BEYOND_UNITS = [
   'test/providers/routing/breaker/force.test.ts',
   'test/providers/routing/breaker/model.test.ts',
   'test/providers/llamacpp-cli/upstream.test.ts',
+  'test/providers/routing/mitigation/mitigation.test.ts',
+  'test/providers/routing/mitigation/store.test.ts',
   '**/fleet.test.ts',
 ]
 

@@ -4,6 +4,7 @@ export type MemberOrder =
   | { readonly type: 'call'; readonly id: number; readonly model: string }
   | { readonly type: 'leave' }
 
+/** `state` is that of a breaker, or of the mitigation of an alias. */
 export type MemberNews =
   | { readonly type: 'state'; readonly route: string; readonly state: string; readonly at: number }
   | {
@@ -20,7 +21,7 @@ type Sight = Extract<MemberNews, { type: 'state' }>
 /** A process with a provider runtime. */
 export type Member = {
   call(model: string): Promise<Called>
-  /** The latest state of a route that it has seen. */
+  /** The latest state of a route, or of an alias, that it has seen. */
   state(route: string): string | undefined
   /** When it first saw that state of the route since `after`; infinity if it did not. */
   sawAt(route: string, state: string, after: number): number

@@ -14,7 +14,8 @@ const tell = (news: MemberNews): void => void process.send?.(news)
 
 const seen = new Map<string, string>()
 const watch = setInterval(() => {
-  for (const { name: route, state } of runtime.routes()) {
+  const aliases = runtime.mitigations.standings().map(({ alias: name, state }) => ({ name, state }))
+  for (const { name: route, state } of [...runtime.routes(), ...aliases]) {
     if (seen.get(route) === state) continue
     seen.set(route, state)
     tell({ type: 'state', route, state, at: Date.now() })

@@ -33,7 +33,15 @@ describe.skipIf(!hasRedisServer)('eight processes on one upstream (needs redis-s
     const config = {
       redis: { url: server.url, durability: 'none' },
       providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
-      models: { one: { routes: ['sim/a'] }, three: { routes: ['sim/x', 'sim/y', 'sim/z'] } },
+      models: {
+        one: { routes: ['sim/a'] },
+        three: { routes: ['sim/x', 'sim/y', 'sim/z'] },
+        moving: {
+          strategy: 'first_available',
+          routes: ['sim/m', 'sim/n'],
+          mitigation: { fallback: 'three', window: '20s', minAttempts: 16, hold: '1h' },
+        },
+      },
       breakers: { html: { open: `${OPEN_MS}ms`, max: `${2 * OPEN_MS}ms` } },
       routing: { retries: 0, backoff: { base: '10ms', max: '100ms' } },
     }
@@ -86,6 +94,22 @@ describe.skipIf(!hasRedisServer)('eight processes on one upstream (needs redis-s
     )
     expect(outcomes.filter((outcome) => outcome === 'ok')).toHaveLength(calls)
     expect(sim.log().length - before).toBeLessThanOrEqual(1.1 * calls)
+    sim.clear()
+  }, 60_000)
+
+  test('move an alias with errors to its fallback, all of them within a second of the first', async () => {
+    sim.control({ model: 'm', fault: '500' })
+    // Three calls a process are too few for each of them, and enough for all.
+    await Promise.all([0, 1, 2].flatMap(() => members.map(({ call }) => call('moving'))))
+    await expect.poll(() => [...states('moving')], { timeout: 5000, interval: 10 }).toEqual(['moved'])
+    const sights = members.map(({ sawAt }) => sawAt('moving', 'moved', 0))
+    expect(Math.max(...sights) - Math.min(...sights)).toBeLessThan(1000)
+    const moves = await redis.xrange('{turnkeeper:health}:mitigation:history', '-', '+')
+    expect(moves.map(([, fields]) => fields[5])).toEqual(['moved'])
+    const before = requestsFor('m')
+    const called = await Promise.all(members.map(({ call }) => call('moving')))
+    expect(called.map(({ outcome, attempts }) => [outcome, attempts])).toEqual(members.map(() => ['ok', 1]))
+    expect(requestsFor('m')).toBe(before)
     sim.clear()
   }, 60_000)
 

@@ -72,6 +72,7 @@ export function createMitigationStore(redis: RedisConnection, prefix: string): M
     move: loadScript('move', import.meta.url),
     read: loadScript('read', import.meta.url),
     request: loadScript('request', import.meta.url),
+    forget: loadScript('forget', import.meta.url),
   }
   const base = `{${globalKeys(prefix).health}}:mitigation`
   const keys = {
@@ -122,8 +123,7 @@ export function createMitigationStore(redis: RedisConnection, prefix: string): M
       return Number(await scripts.request.run(redis, [keys.requests, keys.alerts], args)) === 1
     },
     async forget(alias, { raw }) {
-      // A newer one in its place would be lost, and its alert comes again at the next repetition with a new start.
-      if ((await redis.hget(keys.requests, alias)) === raw) await redis.hdel(keys.requests, alias)
+      await scripts.forget.run(redis, [keys.requests], [alias, raw])
     },
     async history(limit) {
       const entries = await redis.xrevrange(keys.history, '+', '-', 'COUNT', limit)

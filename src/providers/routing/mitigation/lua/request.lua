@@ -11,5 +11,6 @@ if redis.call('ZSCORE', KEYS[2], id) then return 0 end
 redis.call('ZADD', KEYS[2], whole(now), id)
 redis.call('PEXPIRE', KEYS[2], whole(keep_ms))
 for i = 5, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], whole(now) .. ' ' .. ARGV[4]) end
+redis.call('PEXPIRE', KEYS[1], whole(keep_ms))
 redis.call('PUBLISH', ARGV[1], id)
 return 1
