@@ -11,6 +11,7 @@ import { packageVersion } from '../config/version.ts'
 import { breakerCommand } from './commands/breaker.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { metricsCommand } from './commands/metrics.ts'
 import { modelsCommand } from './commands/models.ts'
 import { recordsCommand } from './commands/records.ts'
 import { routesCommand } from './commands/routes.ts'
@@ -79,6 +80,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     routesCommand,
     modelsCommand,
     breakerCommand,
+    metricsCommand,
     configCommand,
   ]) {
     command(program, context)
