@@ -11,6 +11,7 @@ import { packageVersion } from '../config/version.ts'
 import { breakerCommand } from './commands/breaker.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { metricsCommand } from './commands/metrics.ts'
 import { modelsCommand } from './commands/models.ts'
 import { probeCommand } from './commands/probe.ts'
 import { recordsCommand } from './commands/records.ts'
@@ -81,6 +82,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     modelsCommand,
     breakerCommand,
     probeCommand,
+    metricsCommand,
     configCommand,
   ]) {
     command(program, context)
