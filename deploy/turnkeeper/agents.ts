@@ -28,5 +28,6 @@ const divide = defineTool({
 
 export default [
   defineAgent({ name: 'assistant', model: 'coder', tools: [lookUp, divide], maxSteps: 8 }),
-  defineAgent({ name: 'reviewer', model: 'reviewer', tools: [lookUp] }),
+  // Without tools its answers are streamed from the first turn on.
+  defineAgent({ name: 'reviewer', model: 'reviewer' }),
 ]

@@ -30,7 +30,7 @@ const INPUTS: readonly { readonly agent: string; readonly input: string }[] = [
   { agent: 'reviewer', input: 'say "reviewed"' },
   { agent: 'assistant', input: 'call divide with {"dividend": 1, "divisor": 0}' },
   { agent: 'assistant', input: 'say "hello"' },
-  { agent: 'reviewer', input: 'call look_up with {"word": "stall", "ms": 20}' },
+  { agent: 'reviewer', input: 'say "reviewed, and found to be in order as far as anybody can tell"' },
   { agent: 'assistant', input: 'call divide with {"dividend": 6, "divisor": 3}' },
 ]
 /** More steps than the agent may take: it fails. */

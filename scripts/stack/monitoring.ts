@@ -19,6 +19,8 @@ export type Places = {
   readonly gatewayUrl: string
   /** Takes the place of Slack, PagerDuty and whoever else is notified. */
   readonly receiverUrl: string
+  /** The gateway's `server.alertToken`. */
+  readonly mitigationToken: string
 }
 
 const DISCOVERY = /^(?:static|dns_sd|file_sd)_configs$/

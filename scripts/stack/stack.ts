@@ -61,10 +61,11 @@ export function absentFiles(monitoring = 'deploy'): string[] {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const site = openSite(options.folder)
   try {
+    const mitigationToken = randomBytes(16).toString('hex')
     const application = await startApplication(site, {
       programs: options.programs,
       deploy: resolve('deploy'),
-      env: options.env ?? {},
+      env: { ALERT_TOKEN: mitigationToken, ...options.env },
     })
     const { gatewayUrl } = application
     const places: Places = {
@@ -72,6 +73,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       folder: site.folder,
       gatewayUrl,
       receiverUrl: options.receiver.url,
+      mitigationToken,
     }
     const urls = await startMonitoring(site, { application, places, programs: options.programs })
     return running(site, { application, places, urls })
@@ -139,11 +141,12 @@ async function startMonitoring(
   return { prometheusUrl: `http://${own}`, alertmanagerUrl: `http://${alerts}` }
 }
 
-/** Addresses that are secret lead to the receiver; keys are random. */
-function writeSecrets(site: Site, names: readonly string[], { receiverUrl }: Places): void {
+/** Addresses that are secret lead to the receiver; the gateway knows the token of mitigations; keys are random. */
+function writeSecrets(site: Site, names: readonly string[], { receiverUrl, mitigationToken }: Places): void {
   for (const name of names) {
-    const secret = name.includes('url') ? `${receiverUrl}/${name}` : randomBytes(16).toString('hex')
-    writeFileSync(site.at('secrets', name), secret, { mode: 0o600 })
+    const isAddress = name.includes('url')
+    const key = name === 'mitigation_token' ? mitigationToken : randomBytes(16).toString('hex')
+    writeFileSync(site.at('secrets', name), isAddress ? `${receiverUrl}/${name}` : key, { mode: 0o600 })
   }
 }
 

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { allDashboards, DASHBOARD_FOLDER, dashboardText } from '../../deploy/grafana/src/all.ts'
+import { LIMITS, type Limit } from '../../deploy/grafana/src/thresholds.ts'
 import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/telemetry/catalogue.ts'
-import { AGREED, RECORDED, STANDARD } from './known-metrics.ts'
+import { RECORDED, STANDARD } from './known-metrics.ts'
 import { metricNames, selectedLabels, withoutSuffix } from './promql-names.ts'
+import { alertRules } from './rule-files.ts'
 
 type Target = { refId: string; expr: string; legendFormat?: string; instant?: boolean }
 type Panel = {
@@ -159,18 +161,31 @@ test('what shows a route leads to its traces and to the console', () => {
   expect(links[1]?.url).toBe(`$${'{console}'}/?route=${label}`)
 })
 
-test('every metric of the catalogue stands on a dashboard', () => {
-  const shown = new Set(
-    dashboards
-      .flatMap(([, dashboard]) => queriesOf(dashboard).flatMap(metricNames))
-      .flatMap((name) => [name, withoutSuffix(name)]),
+const marked: Readonly<Record<string, readonly Limit[]>> = LIMITS
+const limits = Object.entries(marked).flatMap(([name, list]) =>
+  list.flatMap(({ alert, value }): [string, string, number][] => (alert ? [[name, alert, value]] : [])),
+)
+
+test.each(limits)('the line of %s is where %s fires', (_name, alert, value) => {
+  const rule = alertRules.find((one) => one.alert === alert)
+  const numbers = [...(rule?.expr ?? '').matchAll(/(?<![\w.])\d+(?:\.\d+)?(?![\w.])/g)].map(([text]) =>
+    Number(text),
   )
-  const hidden = Object.keys(METRICS).filter((name) => !shown.has(name) && !(name in NOT_SHOWN))
-  expect(hidden).toEqual([])
+  expect(numbers).toContain(value)
 })
 
-test('a metric that is only agreed on leaves the list once the catalogue has it', () => {
-  expect(AGREED.filter((name) => name in METRICS)).toEqual([])
+test('the alerts lead to dashboards that exist', () => {
+  const uids = dashboards.map(([, { uid }]) => uid)
+  const led = alertRules.map(({ annotations }) => /^\/d\/([\w-]+)/.exec(annotations.dashboard ?? '')?.[1])
+  expect(led.filter((uid) => uid === undefined || !uids.includes(uid))).toEqual([])
+})
+
+test('the rate interval of Grafana is reckoned from the interval at which Prometheus scrapes', () => {
+  const read = (path: string): unknown => parse(readFileSync(path, 'utf8'))
+  const { global } = read('deploy/prometheus/prometheus.yml') as { global: { scrape_interval: string } }
+  expect(read('deploy/grafana/provisioning/datasources/turnkeeper.yaml')).toMatchObject({
+    datasources: [{ jsonData: { timeInterval: global.scrape_interval } }, {}],
+  })
 })
 
 test('the provisioning has the data sources and the folder that dashboards and links name', () => {
@@ -186,18 +201,7 @@ test('the provisioning has the data sources and the folder that dashboards and l
   })
 })
 
-/** Metrics that stand on no dashboard by themselves, and why. */
-const NOT_SHOWN: Readonly<Record<string, string>> = {
-  route_health_state: 'shown as route:route_health_state:code',
-  provider_html_payload_total: 'shown as provider_html_payload_rate',
-  provider_stall_count_total: 'shown as provider_stall_count',
-  provider_raw_excerpt_missing_total: 'shown as provider_raw_excerpt_missing',
-  credential_health_transitions_total: 'the timeline of credentials shows the same',
-  provider_stall_duration_seconds: 'bounded by the idle limit; provider_stream_idle_seconds tells more',
-}
-
 function isKnown(name: string): boolean {
   if (name in METRICS || RECORDED.includes(name) || STANDARD.includes(name)) return true
-  if (AGREED.includes(name) || AGREED.includes(withoutSuffix(name))) return true
   return withoutSuffix(name) in HISTOGRAMS
 }

@@ -17,6 +17,7 @@ const places: Places = {
   folder: '/here/run',
   gatewayUrl: 'http://127.0.0.1:1111',
   receiverUrl: 'http://127.0.0.1:2222',
+  mitigationToken: 'not-a-real-token',
 }
 
 const prometheusSample = `

@@ -75,7 +75,9 @@ export function lines(spec: PanelSpec, { stacked = false } = {}): LinesBuilder {
         .displayMode(LegendDisplayMode.Table)
         .placement(LegendPlacement.Bottom)
         .showLegend(true)
-        .calcs(['lastNotNull', 'max']),
+        .calcs(['lastNotNull', 'max'])
+        .sortBy('Max')
+        .sortDesc(true),
     )
   if (stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
   if (spec.limits) {

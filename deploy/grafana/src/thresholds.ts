@@ -31,7 +31,7 @@ export const LIMITS = {
   queueAgeSeconds: [warning(120, 'QueueOldestJobTooOld')],
   backlog: [warning(100, 'QueueBacklogGrowing')],
   burnRate: [
-    warning(1, 'TurnErrorBudgetBurnSlow'),
+    { value: 1, color: 'yellow' },
     { value: 6, color: 'orange', alert: 'TurnErrorBudgetBurnMedium' },
     critical(14.4, 'TurnErrorBudgetBurnFast'),
   ],

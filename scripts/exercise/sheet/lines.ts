@@ -59,7 +59,7 @@ type Grid = {
 function grid({ top, y, x, unit, frame }: Grid): string {
   const rows = [0, 0.5, 1].map((share) => {
     const value = share * top
-    return `<line x1="${LEFT}" x2="${frame.width - 8}" y1="${y(value)}" y2="${y(value)}" class="grid"/><text x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${escaped(withUnit(value, unit))}</text>`
+    return `<line x1="${LEFT}" x2="${frame.width - 8}" y1="${y(value)}" y2="${y(value)}" class="grid"/><text x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${escaped(withUnit(value, unit?.startsWith('suffix:') ? 'none' : unit))}</text>`
   })
   const { fromSeconds, toSeconds } = frame.range
   const columns = [0.1, 0.5, 0.9].map((share) => {
@@ -69,7 +69,9 @@ function grid({ top, y, x, unit, frame }: Grid): string {
   return rows.join('') + columns.join('')
 }
 
-function legend(lines: readonly Line[], unit: string | undefined): string {
+function legend(unsorted: readonly Line[], unit: string | undefined): string {
+  const highest = ({ series }: Line): number => Math.max(...series.points.map(([, value]) => value))
+  const lines = [...unsorted].sort((one, other) => highest(other) - highest(one))
   const shown = lines.slice(0, lines.length > LEGEND_ROWS ? LEGEND_ROWS - 1 : LEGEND_ROWS)
   const rows = shown.map(({ name, series, color }) => {
     const values = series.points.map(([, value]) => value)

@@ -78,9 +78,10 @@ const STYLE = `
   .numbers { display: flex; gap: 12px; height: calc(100% - 26px); align-items: center; justify-content: space-evenly }
   .number { font-size: 27px; text-align: center; white-space: nowrap }
   .number small { display: block; font-size: 11px; color: #57606a }
-  .state { display: flex; align-items: center; margin: 4px 0; font-size: 11px }
+  .states { display: flex; flex-direction: column; gap: 6px }
+  .state { display: flex; align-items: center; flex: 1; max-height: 60px; font-size: 11px }
   .state > span { width: 190px; flex: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
-  .state > div { position: relative; flex: 1; height: 26px; background: #eceef1; margin-right: 16px }
+  .state > div { position: relative; flex: 1; height: 100%; background: #eceef1; margin-right: 16px }
   .state i { position: absolute; top: 0; bottom: 0; overflow: hidden }
   .state em { color: #fff; font-style: normal; padding-left: 4px; line-height: 26px }
   table { border-collapse: collapse; font-size: 11px; width: 100% }

@@ -19,7 +19,7 @@ export function numbersHtml({ panel, answers }: PanelData): string {
 }
 
 /** A bar for each series, in the colour of the state that it was in. */
-export function statesHtml({ panel, answers }: PanelData, { width, range }: Frame): string {
+export function statesHtml({ panel, answers }: PanelData, { width, height, range }: Frame): string {
   const states = panel.fieldConfig?.defaults.mappings?.[0]?.options ?? {}
   const share = (at: number): number =>
     (100 * (at - range.fromSeconds)) / (range.toSeconds - range.fromSeconds)
@@ -32,7 +32,7 @@ export function statesHtml({ panel, answers }: PanelData, { width, range }: Fram
       return `<div class="state"><span>${escaped(legendText(target.legendFormat, one.labels))}</span><div>${bars.join('')}</div></div>`
     }),
   )
-  return `<div class="states" style="width:${width}px">${rows.join('')}</div>`
+  return `<div class="states" style="width:${width}px;height:${height}px">${rows.join('')}</div>`
 }
 
 /** A row for each combination of labels, with a column for each query, as Grafana's "merge" makes it. */

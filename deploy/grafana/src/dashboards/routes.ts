@@ -69,8 +69,8 @@ const breakers = [
       unit: 'none',
       queries: [
         {
-          expr: 'max by (credential) (credential_health_state{state="open"} * 3 or credential_health_state{state="half_open"} * 2 or credential_health_state{state="degraded"} or credential_health_state{state="closed"} * 0)',
-          legend: '{{credential}}',
+          expr: 'max by (provider, credential) (credential_health_state{state="open"} * 3 or credential_health_state{state="half_open"} * 2 or credential_health_state{state="degraded"} or credential_health_state{state="closed"} * 0)',
+          legend: '{{credential}} of {{provider}}',
         },
       ],
       width: 12,
@@ -211,10 +211,7 @@ const attempts = [
       title: 'Retries',
       description: 'Second requests on the same route, by the reason of the first one’s failure.',
       unit: 'suffix: retries/s',
-      queries: [
-        { expr: rate('provider_retries_total', 'route, reason', own), legend: '{{route}} {{reason}}' },
-      ],
-      links: evidence,
+      queries: [{ expr: rate('provider_retries_total', 'reason', own), legend: '{{reason}}' }],
       width: 8,
     },
     { stacked: true },
@@ -280,6 +277,28 @@ const moves = [
   }),
 ]
 
+const probes = [
+  table({
+    title: 'Probes',
+    description:
+      'Synthetic requests in the time on screen that tell what a route can do (streamed tools, for one), by verdict.',
+    unit: 'none',
+    decimals: 0,
+    queries: [{ expr: grown('route_probes_total', 'route, cell, verdict', own), legend: 'probes' }],
+    links: evidence,
+    width: 12,
+  }),
+  lines({
+    title: 'Cost of probes',
+    description: 'What probes cost in an hour at this pace; a budget a day bounds it.',
+    unit: 'currencyUSD',
+    decimals: 4,
+    min: 0,
+    queries: [{ expr: `${rate('route_probe_cost_usd_total', 'route', own)} * 3600`, legend: '{{route}}' }],
+    width: 12,
+  }),
+]
+
 /** Which route is bad, since when, how, and where the traffic went. */
 export function routes(): Dashboard {
   return dashboard({
@@ -292,6 +311,7 @@ export function routes(): Dashboard {
       { title: 'Symptoms', panels: symptoms },
       { title: 'Attempts', panels: attempts },
       { title: 'Where the traffic went', panels: moves },
+      { title: 'Probes', panels: probes },
     ],
   })
 }
