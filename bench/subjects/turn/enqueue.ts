@@ -6,8 +6,17 @@ import { connect } from '../../../src/queue/client/connect.ts'
 import { configOf, INPUT, type Order } from './world.ts'
 
 const AT_ONCE = 16
+/** More than this is added by the hundred. */
+const BATCH_FROM = 1000
 
 const { redisUrl, kind, count } = JSON.parse(process.argv[2] ?? '{}') as Order // written by world.ts
+
+async function enqueueInBatches(): Promise<never> {
+  const client = await connect({ config: configOf(redisUrl) })
+  const hundred = Array.from({ length: 100 }, () => ({ agent: 'bench', input: INPUT }))
+  for (let added = 0; added < count; added += 100) await client.enqueueMany(hundred)
+  process.exit()
+}
 
 async function opened(): Promise<() => Promise<unknown>> {
   if (kind === 'turns') {
@@ -18,6 +27,7 @@ async function opened(): Promise<() => Promise<unknown>> {
   return () => queue.add('job', { input: INPUT }, { removeOnComplete: true })
 }
 
+if (kind === 'turns' && count > BATCH_FROM) await enqueueInBatches()
 const add = await opened()
 let left = count
 const lane = async (): Promise<void> => {
