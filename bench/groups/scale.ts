@@ -1,0 +1,25 @@
+import type { Group, Variant } from '../harness/group.ts'
+
+const variant = (name: string, workers: number, waiting = 0): Variant => ({
+  ...{ name, module: 'subjects/scale/workers.ts', options: { workers, waiting } },
+})
+
+/** The same turns on more workers, and with more of them waiting. */
+export const scale: Group = {
+  name: 'scale',
+  title: 'One turn as workers and queue grow',
+  floor: '1 worker',
+  needsMock: true,
+  variants: [
+    variant('1 worker', 1),
+    variant('2 workers', 2),
+    variant('4 workers', 4),
+    variant('1 worker, 10,000 waiting', 1, 10_000),
+  ],
+  units: { 'idle commands a second': '/s' },
+  goals: [
+    { variant: '4 workers', column: 'CPU a turn', of: 'ratio', atMost: 1.15 },
+    { variant: '1 worker, 10,000 waiting', column: 'CPU a turn', of: 'ratio', atMost: 1.1 },
+    { variant: '1 worker', column: 'idle commands a second', of: 'us', atMost: 5 },
+  ],
+}
