@@ -52,7 +52,9 @@ export async function openProfiles(options: ProfilesOptions): Promise<Profiles> 
   const profileOf = (route: string): RouteProfile => {
     const at = now()
     const facts = [...(held.get(route) ?? [])].filter(([, { until }]) => until > at)
-    return new Map(facts.map(([cell, { until, ...fact }]) => [cell, { ...fact, forMs: Math.round(until - at) }]))
+    return new Map(
+      facts.map(([cell, { until, ...fact }]) => [cell, { ...fact, forMs: Math.round(until - at) }]),
+    )
   }
   const read = async (): Promise<void> => {
     if (redis.status !== 'ready') return
