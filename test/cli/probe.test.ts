@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { type Picky, startPicky } from '../providers/routing/probes/picky-upstream.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import { type CliResult, folderWith, runCli } from './run-cli.ts'
+
+// Several processes a test, on a machine that may have other work.
+vi.setConfig({ testTimeout: 60_000 })
 
 let server: RedisServer
 let picky: Picky

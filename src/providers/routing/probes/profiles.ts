@@ -79,7 +79,8 @@ export async function openProfiles(options: ProfilesOptions): Promise<Profiles> 
       .finally(() => underWay.delete(telling))
     underWay.add(telling)
   }
-  const isWanted = ({ route, cell, ok }: Counted): boolean => {
+  const isWanted = ({ route, cell, ok, broken, refused }: Counted): boolean => {
+    if (broken + refused > 0) return true // Redis was away when it was to be told
     if (ok < SAFE_FROM) return false
     const fact = held.get(route)?.get(cell)
     return fact?.verdict !== 'ok' || fact.until - now() < ttlMs / 2
