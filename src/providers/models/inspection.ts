@@ -11,7 +11,7 @@ import { standingsOf } from '../routing/credentials/credentials.ts'
 import { type ExplainOptions, explainModel, type RouteExplanation } from '../routing/explain/explain.ts'
 import { type FleetView, readFleetView } from '../routing/explain/fleet-view.ts'
 import { type RouteReport, routeReports } from '../routing/explain/route-report.ts'
-import { straightWays } from '../routing/mitigation/detour.ts'
+import { createDetours } from '../routing/mitigation/detour.ts'
 import { createRouteTable } from '../routing/route-table.ts'
 import { createRouter } from '../routing/router.ts'
 import type { ModelCatalogue } from './catalogue.ts'
@@ -62,14 +62,15 @@ export async function inspectProviders(
       }))
     },
     async explain(model, options) {
-      const { view } = await look()
+      const { view, mitigationOf } = await look()
       const router = createRouter({
         table,
         health: { view },
         credentials: standingsOf(config.providers, view),
         priceOf: (route) => blendedPrice(knowledge.priceOf(route)),
       })
-      const mitigation = straightWays(router)
+      const watch = { recordOf: mitigationOf, count: () => {} }
+      const mitigation = createDetours({ watch, table, router })
       return explainModel({ router, mitigation, table, knowledge, config: config.routing }, model, options)
     },
     async [Symbol.asyncDispose]() {

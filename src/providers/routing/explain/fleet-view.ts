@@ -6,17 +6,21 @@ import { createMirror, type RouteHealth } from '../breaker/mirror.ts'
 import { policyFromConfig } from '../breaker/rules.ts'
 import { createBreakerStore, type SeenCounts } from '../breaker/store.ts'
 import { credentialSubject } from '../breaker/subjects.ts'
+import { type MitigationRecord, UNTOUCHED } from '../mitigation/machine.ts'
+import { createMitigationStore } from '../mitigation/store.ts'
 import type { RouteTable } from '../route-table.ts'
 
-/** The breakers of the fleet at one moment. */
+/** The breakers and mitigations of the fleet at one moment. */
 export type FleetView = {
   /** Of a route or a credential; without Redis everything is closed. */
   readonly view: (subject: string) => RouteHealth
   /** In the order of the table's routes; none without Redis. */
   readonly counts: readonly SeenCounts[]
+  /** Of an alias or a segment of it; without Redis nothing has moved. */
+  readonly mitigationOf: (subject: string) => MitigationRecord
 }
 
-/** Reads all breakers once and takes no part in them. */
+/** Reads all breakers and mitigations once and takes no part in them. */
 export async function readFleetView(
   { redis: { prefix }, breakers, providers }: Config,
   { redis, table }: { readonly redis: RedisConnection | undefined; readonly table: RouteTable },
@@ -25,7 +29,7 @@ export async function readFleetView(
   const credentials = Object.values(providers).flatMap(({ name, credentials }) =>
     credentials.map((one) => credentialSubject(name, one)),
   )
-  if (redis === undefined) return { view: () => NEVER_SEEN, counts: [] }
+  if (redis === undefined) return { view: () => NEVER_SEEN, counts: [], mitigationOf: () => UNTOUCHED }
   const now = (): number => performance.now()
   const store = createBreakerStore({ redis, prefix, policy: policyFromConfig(breakers) })
   const link = createLink({ redis, telemetry: noTelemetry, now })
@@ -35,7 +39,12 @@ export async function readFleetView(
     telemetry: noTelemetry,
   })
   await mirror.refresh()
-  return { view: mirror.view, counts: await store.counts(routes) }
+  const { records } = await createMitigationStore(redis, prefix).read()
+  return {
+    view: mirror.view,
+    counts: await store.counts(routes),
+    mitigationOf: (subject) => records.get(subject) ?? UNTOUCHED,
+  }
 }
 
 const NEVER_SEEN: RouteHealth = {

@@ -43,7 +43,7 @@ export function straightWays(router: Pick<Router, 'explain'>): Detours {
 }
 
 export type DetourOptions = {
-  readonly watch: MitigationWatch
+  readonly watch: Pick<MitigationWatch, 'recordOf' | 'count'>
   readonly table: RouteTable
   readonly router: Router
   /** 0 to 1; which calls are the share that returns. Default `Math.random`. */
