@@ -1,5 +1,12 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { stringify } from 'yaml'
 import type { TurnEvent } from '../../src/queue/types.ts'
+import { isOnPath } from '../programs.ts'
+import { freePort } from '../redis-servers.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 
 const TOKEN = 'token-of-the-alerts'
@@ -7,14 +14,16 @@ const TOKEN = 'token-of-the-alerts'
 let fleet: Fleet
 afterEach(() => fleet.close())
 
+const CONFIG = {
+  server: { port: 0, alertToken: TOKEN },
+  models: {
+    coder: { routes: ['sim/good'], mitigation: { fallback: 'safe', hold: '1h' } },
+    safe: { routes: ['sim/safe'] },
+  },
+}
+
 test('an alert at the gateway moves the turns of a worker, and the turn says so', async () => {
-  fleet = await openFleet({
-    server: { port: 0, alertToken: TOKEN },
-    models: {
-      coder: { routes: ['sim/good'], mitigation: { fallback: 'safe', hold: '1h' } },
-      safe: { routes: ['sim/safe'] },
-    },
-  })
+  fleet = await openFleet(CONFIG)
   const { metricsUrl } = await fleet.worker()
   const gateway = fleet.start('serve')
   const [, url = ''] = await gateway.match(/serving at (\S+);/)
@@ -51,3 +60,55 @@ test('an alert at the gateway moves the turns of a worker, and the turn says so'
     reason: 'requested',
   })
 }, 40_000)
+
+const hasAlertmanager = isOnPath('prometheus-alertmanager') && isOnPath('amtool')
+
+test.skipIf(!hasAlertmanager)(
+  'Alertmanager itself is heard, as docs/mitigation.md has it (needs prometheus-alertmanager)',
+  async () => {
+    fleet = await openFleet(CONFIG)
+    const { metricsUrl } = await fleet.worker()
+    const gateway = fleet.start('serve')
+    const [, url = ''] = await gateway.match(/serving at (\S+);/)
+    const port = await freePort()
+    const configFile = join(fleet.folder, 'alertmanager.yml')
+    const tokenFile = join(fleet.folder, 'token')
+    writeFileSync(tokenFile, TOKEN)
+    const webhook = {
+      url: `${url}/v1/mitigations`,
+      send_resolved: false,
+      http_config: { authorization: { credentials_file: tokenFile } },
+    }
+    writeFileSync(
+      configFile,
+      stringify({
+        receivers: [{ name: 'mitigation', webhook_configs: [webhook] }],
+        route: { receiver: 'mitigation', group_wait: '100ms', group_by: ['alertname'] },
+      }),
+    )
+    const args = [
+      `--config.file=${configFile}`,
+      `--storage.path=${join(fleet.folder, 'alertmanager')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--cluster.listen-address=',
+    ]
+    const alertmanager = spawn('prometheus-alertmanager', args, { stdio: 'ignore' })
+    try {
+      const at = `http://127.0.0.1:${port}`
+      const isReady = () =>
+        fetch(`${at}/-/ready`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      await expect.poll(isReady, { timeout: 10_000 }).toBe(true)
+      const labels = ['alertname=ModelErrorRatioCritical', 'provider=sim', 'model=good', 'severity=critical']
+      execFileSync('amtool', ['alert', 'add', `--alertmanager.url=${at}`, ...labels])
+      await expect
+        .poll(async () => (await fetch(metricsUrl)).text(), { timeout: 15_000 })
+        .toContain('route_mitigations_total{alias="coder",result="moved"} 1')
+    } finally {
+      if (alertmanager.kill()) await once(alertmanager, 'exit')
+    }
+  },
+  60_000,
+)
