@@ -217,3 +217,33 @@ test.each([
   expect(err).not.toMatch(/hunter2|^\s+at /m)
   expect(json()).toMatchObject({ error: { code: 'queue/redis_unavailable' } })
 })
+
+test('the transcript of a turn that is not over tells what there is, without what a restart has discarded', async () => {
+  const id = (await run('enqueue', 'echo', '--input', 'hello')).out.trim()
+  const queued = await run('turns', 'show', id, '--transcript')
+  expect(queued.out).toMatch(/: queued\.\n/)
+  expect(queued.out).toMatch(/^- [\d:.]+ queued, 0 ahead$/m)
+
+  const turn = await worker.take(id)
+  await turn.emit({ type: 'step.started', stepId: 'm1', kind: 'model', name: 'coder' })
+  await turn.say('It is ')
+  await turn.say('rai')
+  await turn.emit({ type: 'step.restarted', stepId: 'm1', reason: 'stall' })
+  await turn.say('Let me ', 'look.\n- 00:00 completed')
+  await turn.emit({
+    type: 'tool.call',
+    stepId: 'm1.1',
+    callId: 'c1',
+    name: 'weather',
+    input: { city: 'Oslo' },
+  })
+  await turn.emit({ type: 'turn.needs_review', callId: 'c1', reason: 'unknown_outcome' })
+  await turn.emit({ type: 'tool.result', stepId: 'm1.1', callId: 'c1', output: 'sun' })
+  const { out } = await run('turns', 'show', id, '--transcript')
+  expect(out).toContain('## m1: model coder')
+  expect(out).not.toContain('rai')
+  expect(out).toContain('> Let me look.\n> - 00:00 completed\n')
+  expect(out).toContain('call c1 of weather:\n\n> {"city":"Oslo"}\n')
+  expect(out).toContain('call c1 gave:\n\n> sun\n')
+  expect(out).toContain('call c1 needs a review (unknown outcome)')
+})

@@ -1,9 +1,15 @@
 import type { Command } from 'commander'
+import type { Config } from '../../config/config.ts'
+import type { TurnHandle } from '../../queue/client/handle.ts'
 import type { ListOptions } from '../../queue/client/listing.ts'
-import type { TurnState } from '../../queue/types.ts'
+import type { TurnEvent, TurnState } from '../../queue/types.ts'
 import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
+import { openInspection } from '../inspection.ts'
 import { connectReader, findConfig } from '../settings.ts'
+import type { Terminal } from '../terminal.ts'
 import { addDecisions } from '../turns/decisions.ts'
+import { type TurnTranscript, transcriptOf } from '../turns/transcript.ts'
+import { transcriptText } from '../turns/transcript-text.ts'
 import { turnListText } from '../turns/turn-list-text.ts'
 import { turnText } from '../turns/turn-text.ts'
 import { wholeNumber, word } from '../values.ts'
@@ -25,14 +31,30 @@ function addShow(turns: Command, { terminal }: CommandContext): void {
     .command('show')
     .argument('<id>', 'id of a turn, as enqueue printed it')
     .description('show one turn: state, steps, attempts, usage, answer or error, and what it waits for')
+    .option('--transcript', 'all that happened in its order, as Markdown: what was said, decided and tried')
     .addHelpText(...example('turnkeeper turns show t-0123456789abcdef~support-42'))
     .action(async (id: string, _options, command) => {
-      const config = await findConfig(command.optsWithGlobals() as GlobalOptions)
+      const flags = command.optsWithGlobals() as GlobalOptions & { readonly transcript?: boolean }
+      const config = await findConfig(flags)
       await using client = await connectReader(config, terminal)
+      if (flags.transcript) {
+        const transcript = await readTranscript(client.turn(id), config, terminal)
+        terminal.print(transcriptText(transcript))
+        terminal.json(transcript)
+        return
+      }
       const details = await client.turn(id).details()
       terminal.print(turnText(details))
       terminal.json(details)
     })
+}
+
+async function readTranscript(turn: TurnHandle, config: Config, terminal: Terminal): Promise<TurnTranscript> {
+  const record = await turn.read()
+  const events: TurnEvent[] = []
+  for await (const event of turn.events({ follow: false })) events.push(event)
+  await using inspection = await openInspection(config, terminal)
+  return transcriptOf(record, { events, moves: await inspection.history() })
 }
 
 type ListFlags = GlobalOptions & {

@@ -7,9 +7,10 @@ import type { Config, ProviderConfig } from '../../config/config.ts'
 import type { RedisConnection } from '../../redis/connection.ts'
 import type { RouteCapabilities } from '../capabilities/capability.ts'
 import { createHttpClient, type HttpClient } from '../http.ts'
+import type { Transition } from '../routing/breaker/states.ts'
 import { standingsOf } from '../routing/credentials/credentials.ts'
 import { type ExplainOptions, explainModel, type RouteExplanation } from '../routing/explain/explain.ts'
-import { type FleetView, readFleetView } from '../routing/explain/fleet-view.ts'
+import { type FleetView, readFleetView, readHistory } from '../routing/explain/fleet-view.ts'
 import { type RouteReport, routeReports } from '../routing/explain/route-report.ts'
 import { createDetours } from '../routing/mitigation/detour.ts'
 import { createRouteTable } from '../routing/route-table.ts'
@@ -30,6 +31,8 @@ export type Inspection = AsyncDisposable & {
   /** Every route that stands in an alias. */
   routes(): Promise<readonly InspectedRoute[]>
   readonly models: ModelCatalogue['list']
+  /** The latest moves of all breakers, oldest first; none without Redis. */
+  history(): Promise<readonly Transition[]>
   /** As `runtime.explain`, without what only a running process knows: its places and its measured speeds. */
   explain(model: string, options?: ExplainOptions): Promise<RouteExplanation | undefined>
 }
@@ -61,6 +64,7 @@ export async function inspectProviders(
         capabilities: knowledge.capabilitiesOf(table.routes[i]!), // one report a route
       }))
     },
+    history: () => readHistory(config, redis),
     async explain(model, options) {
       const { view, mitigationOf } = await look()
       const router = createRouter({

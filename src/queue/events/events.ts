@@ -21,6 +21,8 @@ import { createWakener } from './wakener.ts'
 export type ReadOptions = {
   /** Go on after this event; without it, from `turn.queued`. */
   readonly lastEventId?: string
+  /** `false` reads what there is now, all of it, and ends; default true. */
+  readonly follow?: boolean
   /** Ends the reading without an error. */
   readonly signal?: AbortSignal
 }
@@ -47,17 +49,23 @@ const QUEUED_ID = '0-0.0'
 export function readEvents(
   source: EventSource,
   turnId: string,
-  { lastEventId, signal }: ReadOptions = {},
+  { lastEventId, signal, follow: isFollowing = true }: ReadOptions = {},
 ): AsyncGenerator<TurnEvent, void> {
-  return follow(source, turnId, { after: parseEventId(lastEventId), signal })
+  return follow(source, turnId, { after: parseEventId(lastEventId), signal, isFollowing })
 }
 
 type Position = { readonly entry: string; readonly index: number }
 
+type FollowOptions = {
+  readonly after: Position | undefined
+  readonly signal: AbortSignal | undefined
+  readonly isFollowing: boolean
+}
+
 async function* follow(
   source: EventSource,
   turnId: string,
-  { after, signal }: { after: Position | undefined; signal: AbortSignal | undefined },
+  { after, signal, isFollowing }: FollowOptions,
 ): AsyncGenerator<TurnEvent, void> {
   const keys = sessionKeys(source.prefix, sessionOfTurn(turnId)).turn(turnId)
   let position = after
@@ -82,14 +90,14 @@ async function* follow(
           const body = bodies[index] as TurnEventBody
           yield event(`${entry}.${index}`, turnId, timeOf(entry), body)
           fresh++
-          if (endsReading(body.type)) return
+          if (isFollowing && endsReading(body.type)) return
           if (signal?.aborted) return
         }
         position = { entry, index: bodies.length - 1 }
       }
       if (fresh > 0) continue
       const record = await requireTurn(source.journal, turnId)
-      if (wasTerminal) {
+      if (wasTerminal || (!isFollowing && isTerminal(record.state))) {
         // Nothing more will come: the reader has seen the end, or the stream has expired before it could.
         const endedAt = record.endedAt ?? record.acceptedAt
         if (timeOf(position.entry) >= endedAt) return
@@ -97,6 +105,7 @@ async function* follow(
         if (end) yield event(`${endedAt}-0.0`, turnId, endedAt, end)
         return
       }
+      if (!isFollowing) return
       // State and event are written together, so one more look finds the event of a state seen here.
       wasTerminal = isTerminal(record.state)
       if (wasTerminal) continue

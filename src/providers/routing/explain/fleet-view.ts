@@ -4,6 +4,7 @@ import { noTelemetry } from '../../../telemetry/none.ts'
 import { createLink } from '../breaker/link.ts'
 import { createMirror, type RouteHealth } from '../breaker/mirror.ts'
 import { policyFromConfig } from '../breaker/rules.ts'
+import type { Transition } from '../breaker/states.ts'
 import { createBreakerStore, type SeenCounts } from '../breaker/store.ts'
 import { credentialSubject } from '../breaker/subjects.ts'
 import { type MitigationRecord, UNTOUCHED } from '../mitigation/machine.ts'
@@ -46,6 +47,18 @@ export async function readFleetView(
     mitigationOf: (subject) => records.get(subject) ?? UNTOUCHED,
   }
 }
+
+/** The latest moves of all breakers, oldest first; none without Redis. */
+export async function readHistory(
+  { redis: { prefix }, breakers }: Config,
+  redis: RedisConnection | undefined,
+): Promise<readonly Transition[]> {
+  if (redis === undefined) return []
+  return createBreakerStore({ redis, prefix, policy: policyFromConfig(breakers) }).history(HISTORY_LENGTH)
+}
+
+/** As many as are kept. */
+const HISTORY_LENGTH = 1000
 
 const NEVER_SEEN: RouteHealth = {
   state: 'closed',
