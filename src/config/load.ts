@@ -38,7 +38,7 @@ export async function loadConfig(
   if (typeof source === 'object') return parseConfig(source, { env, baseDir: cwd })
   const file = resolvePath(cwd, source ?? DEFAULTS.fileName)
   const text = await readConfigFile(file, source === undefined)
-  return parseConfig(parseYaml(text, file), { env, baseDir: dirname(file), source: file })
+  return parseConfig(await parseYaml(text, file), { env, baseDir: dirname(file), source: file })
 }
 
 /** Checks and resolves a parsed configuration; pure. Throws as `loadConfig`. */

@@ -9,9 +9,10 @@
  */
 
 import { lookup } from 'node:dns'
+import { createRequire } from 'node:module'
 import type { LookupFunction } from 'node:net'
 
-import { Agent, buildConnector, type Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 
 import { TurnkeeperError } from '../errors.ts'
 import { networkError } from './failures/network-errors.ts'
@@ -65,9 +66,13 @@ const KEEP_ALIVE_MAX_MS = 120_000
 /** A reset later than this after sending may have interrupted work of the upstream. */
 const REPLAY_WITHIN_MS = 1000
 
+/** With the first client, and at once: a client is made where nothing is awaited, and the library's import stays light. */
+const loadUndici = (): typeof import('undici') => createRequire(import.meta.url)('undici')
+
 /** A client with a pool of connections an origin. Its owner closes it. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   const { connections = 256, connectMs = 10_000, http2 = false, ca, isAllowedAddress } = options
+  const { Agent, buildConnector } = loadUndici()
   const connectSocket = buildConnector({
     timeout: connectMs,
     allowH2: http2,

@@ -42,8 +42,12 @@ export function parseJson(text: string): { readonly value: unknown } | undefined
   }
 }
 
-/** Counting brackets first: nearly every text has too few of them to be deep, and `indexOf` is fast. */
+/**
+ * A text of so few signs, as most events are, cannot be that deep. Then counting brackets: nearly every text has too
+ * few of them, and `indexOf` is fast.
+ */
 function isTooDeep(text: string): boolean {
+  if (text.length <= MAX_JSON_DEPTH) return false
   return hasMany(text, '{') || hasMany(text, '[') ? depthOf(text) > MAX_JSON_DEPTH : false
 }
 

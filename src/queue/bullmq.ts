@@ -6,15 +6,7 @@
  * W2. A delayed wake-up is named after its time, so it swallows neither an immediate one nor a later one.
  */
 
-import {
-  type BackendFactory,
-  createRedisBackend,
-  type Job,
-  type JobsOptions,
-  Queue,
-  type RedisQueueBackend,
-  Worker,
-} from 'bullmq'
+import type { BackendFactory, Job, JobsOptions, RedisQueueBackend } from 'bullmq'
 import type { RedisConnection } from '../redis/connection.ts'
 import { type SessionRef, sessionOfTurn } from '../redis/keys.ts'
 
@@ -82,6 +74,7 @@ export async function openWakeQueue({
   prefix,
   rankOf,
 }: OpenWakeQueueOptions): Promise<WakeQueue> {
+  const { Queue } = await import('bullmq') // when it is needed: it would be a third of the library's import
   const queue = new Queue<WakeUp>(name, {
     connection,
     prefix,
@@ -132,6 +125,7 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
   const { connection, name, prefix, concurrency, lockMs, stalledCheckMs, handle, onError, onStalled } =
     options
   const { onFetched = () => {} } = options
+  const { createRedisBackend, Worker } = await import('bullmq')
   const worker = new Worker<WakeUp>(
     name,
     async (job: Job<WakeUp>) => {
@@ -149,7 +143,7 @@ export async function startWakeWorker(options: WakeWorkerOptions): Promise<WakeW
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     },
-    tellingFetches(onFetched),
+    tellingFetches(createRedisBackend, onFetched),
   )
   worker.on('error', onError)
   worker.on('stalled', onStalled)
@@ -163,9 +157,12 @@ export function isBeside(wakeUpId: string): boolean {
 }
 
 /** BullMQ tells of jobs, not of fetches that found none; the backend that it fetches through can be asked. */
-function tellingFetches(onFetched: () => void): BackendFactory<RedisQueueBackend> {
+function tellingFetches(
+  createBackend: BackendFactory<RedisQueueBackend>,
+  onFetched: () => void,
+): BackendFactory<RedisQueueBackend> {
   return (...args) => {
-    const backend = createRedisBackend(...args)
+    const backend = createBackend(...args)
     const fetch = backend.moveToActive.bind(backend)
     backend.moveToActive = async (...asked) => {
       const answer = await fetch(...asked)

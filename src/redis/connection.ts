@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { TurnkeeperError } from '../errors.ts'
 import { describeRedisUrl, parseRedisAddress } from './address.ts'
 
@@ -32,7 +32,7 @@ const COMMAND_TIMEOUT_MS = 10_000
  */
 export async function connectRedis(url: string, options: ConnectOptions = {}): Promise<RedisConnection> {
   const { role = 'command', name = 'turnkeeper', timeoutMs = 5_000 } = options
-  const redis = openConnection(url, {
+  const redis = await openConnection(url, {
     connectionName: name,
     connectTimeout: timeoutMs,
     // The queue's commands wait for Redis to come back; their callers hold deadlines of their own.
@@ -53,18 +53,24 @@ export async function connectRedis(url: string, options: ConnectOptions = {}): P
 
 /** Closes a connection: politely if it is up, at once if it is not. */
 export async function closeRedis(redis: RedisConnection): Promise<void> {
-  const mayBeBusy = redis instanceof Cluster || redis.options.commandTimeout === undefined
+  const mayBeBusy = isCluster(redis) || redis.options.commandTimeout === undefined
   if (redis.status === 'ready' && !mayBeBusy) await redis.quit().catch(ignore)
   redis.disconnect()
 }
 
 /** Connections to the servers that may be written to: the connection itself, or the masters of a cluster. */
 export function serversOf(redis: RedisConnection): readonly Redis[] {
-  return redis instanceof Cluster ? redis.nodes('master') : [redis]
+  return isCluster(redis) ? redis.nodes('master') : [redis]
 }
 
-function openConnection(url: string, settings: Settings): RedisConnection {
+function isCluster(redis: RedisConnection): redis is Cluster {
+  return redis.isCluster
+}
+
+/** Loads ioredis with the first connection, so that importing the library stays light. */
+async function openConnection(url: string, settings: Settings): Promise<RedisConnection> {
   const address = parseRedisAddress(url)
+  const { Cluster, Redis } = await import('ioredis')
   if (address.kind === 'cluster') {
     return new Cluster([...address.servers], {
       lazyConnect: true,

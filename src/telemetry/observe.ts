@@ -33,8 +33,9 @@ const SPAN_KINDS = {
 export function createObserve({
   tracer,
   propagator,
-  redactor,
+  redactor: given,
 }: ObserveDependencies): Pick<Telemetry, 'observe' | 'carrier'> {
+  const redactor = { text: rememberClean(given) }
   return {
     carrier: () => activeCarrier(propagator),
     observe: async (operation, attributes, work, { parent, links = [] } = {}) => {
@@ -43,12 +44,12 @@ export function createObserve({
         spanName(operation, attributes),
         {
           kind: SPAN_KINDS[OPERATIONS[operation].kind],
-          attributes: toOtelAttributes(attributes, redactor),
           links: linksFromCarriers(propagator, links),
         },
         within,
       )
-      const active = activeSpan(span, redactor)
+      const active = span.isRecording() ? activeSpan(span, redactor) : UNSEEN
+      active.set(attributes) // now, not with the start: our samplers do not look at them, and most spans may be unseen
       try {
         return await context.with(trace.setSpan(within, span), () => work(active))
       } catch (error) {
@@ -68,7 +69,7 @@ function spanName(operation: Operation, attributes: Attributes): string {
   return subject === undefined ? operation : `${operation} ${subject}`
 }
 
-function activeSpan(span: Span, redactor: Redactor): ActiveSpan {
+function activeSpan(span: Span, redactor: Pick<Redactor, 'text'>): ActiveSpan {
   return {
     set: (attributes) => void span.setAttributes(toOtelAttributes(attributes, redactor)),
     event: (name, attributes = {}) => void span.addEvent(name, toOtelAttributes(attributes, redactor)),
@@ -78,6 +79,9 @@ function activeSpan(span: Span, redactor: Redactor): ActiveSpan {
     },
   }
 }
+
+/** The span of a trace that was sampled out: nothing is worked out for it. */
+const UNSEEN: ActiveSpan = { set() {}, event() {}, fail() {} }
 
 function markRejected(span: ActiveSpan, error: unknown): void {
   if (isCancellation(error)) span.set({ cancelled: true })
@@ -95,9 +99,31 @@ function errorTypeOf(error: unknown): string {
   return error instanceof Error ? error.name : '_OTHER'
 }
 
-function toOtelAttributes(attributes: Attributes, redactor: Redactor): OtelAttributes {
+/** So many texts, and no longer ones, are remembered; then all are forgotten. */
+const CLEAN_TEXTS = 512
+const CLEAN_CHARS = 64
+
+/**
+ * Redaction that looks at a text only once while it is remembered: attributes are names of routes, models and agents,
+ * which come again with every span. Only texts with nothing to hide are kept.
+ */
+function rememberClean({ text: redact }: Redactor): (text: string) => string {
+  const clean = new Set<string>()
+  return (text) => {
+    if (clean.has(text)) return text
+    const redacted = redact(text)
+    if (redacted === text && text.length <= CLEAN_CHARS) {
+      if (clean.size >= CLEAN_TEXTS) clean.clear()
+      clean.add(text)
+    }
+    return redacted
+  }
+}
+
+function toOtelAttributes(attributes: Attributes, redactor: Pick<Redactor, 'text'>): OtelAttributes {
   const result: OtelAttributes = {}
-  for (const [key, value] of Object.entries(attributes)) {
+  for (const key in attributes) {
+    const value = attributes[key]
     if (value !== undefined) result[key] = typeof value === 'string' ? redactor.text(value) : value
   }
   return result

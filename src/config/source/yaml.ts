@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import type { LineCounter as Lines, YAMLError } from 'yaml'
 import { configError, type Problem } from '../problems.ts'
 
 const MAX_BYTES = 1024 * 1024
@@ -8,10 +8,11 @@ const MAX_ALIASES = 100
  * The value of one YAML 1.2 document (JSON is one). Refuses duplicate keys, tags, more than one document, more
  * than 1 MiB and alias bombs with `config/invalid_config`, telling lines but never quoting the text.
  */
-export function parseYaml(text: string, source: string): unknown {
+export async function parseYaml(text: string, source: string): Promise<unknown> {
   if (Buffer.byteLength(text) > MAX_BYTES) {
     throw configError(source, [{ path: '', text: 'expected at most 1 MiB of YAML' }])
   }
+  const { LineCounter, parseDocument } = await import('yaml') // only where there is a file to read
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, schema: 'core' })
   const faults = [...document.errors, ...document.warnings]
@@ -24,7 +25,7 @@ export function parseYaml(text: string, source: string): unknown {
 }
 
 const problemFromFault =
-  (lines: LineCounter) =>
+  (lines: Lines) =>
   (fault: YAMLError): Problem => {
     const { line, col } = lines.linePos(fault.pos[0])
     return { path: `line ${line}, column ${col}`, text: faultText(fault) }

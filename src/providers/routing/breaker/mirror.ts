@@ -56,6 +56,8 @@ export type MirrorOptions = {
 type Seen = Omit<BreakerRecord, 'dueInMs' | 'coolingForMs'> & {
   readonly dueAt: number | undefined
   readonly coolUntil: number | undefined
+  /** What is to be seen while nothing of it depends on the time: no call pays for a copy then. */
+  readonly still: RouteHealth | undefined
 }
 
 const UNKNOWN: Seen = {
@@ -68,6 +70,7 @@ const UNKNOWN: Seen = {
   forced: undefined,
   note: undefined,
   coolUntil: undefined,
+  still: undefined,
 }
 
 /** A mirror in which everything is closed until the first `refresh`. */
@@ -98,7 +101,10 @@ export function createMirror(options: MirrorOptions): Mirror {
   }
   return {
     has: (route) => seen.has(route),
-    view: (route) => toHealth(seen.get(route) ?? UNKNOWN, now()),
+    view(route) {
+      const held = seen.get(route) ?? UNKNOWN
+      return held.still ?? toHealth(held, now())
+    },
     due: () => routes.filter((route) => (seen.get(route)?.dueAt ?? Number.POSITIVE_INFINITY) <= now()),
     refresh() {
       readAgain = true
@@ -108,17 +114,19 @@ export function createMirror(options: MirrorOptions): Mirror {
     cool(route, forMs) {
       const held = seen.get(route)
       if (held === undefined) return
-      seen.set(route, { ...held, coolUntil: Math.max(held.coolUntil ?? 0, now() + forMs) })
+      seen.set(route, { ...held, still: undefined, coolUntil: Math.max(held.coolUntil ?? 0, now() + forMs) })
     },
   }
 }
 
 function toSeen({ dueInMs, coolingForMs, ...record }: BreakerRecord, at: number): Seen {
   const later = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : at + ms)
-  return { ...record, dueAt: later(dueInMs), coolUntil: later(coolingForMs) }
+  const held = { ...record, dueAt: later(dueInMs), coolUntil: later(coolingForMs), still: undefined }
+  const isStill = held.dueAt === undefined && held.coolUntil === undefined
+  return isStill ? { ...held, still: toHealth(held, at) } : held
 }
 
-function toHealth({ dueAt, coolUntil, ...record }: Seen, now: number): RouteHealth {
+function toHealth({ dueAt, coolUntil, still: _still, ...record }: Seen, now: number): RouteHealth {
   const isWaiting = !isUsable(record.state) && dueAt !== undefined
   return {
     ...record,
