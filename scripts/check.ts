@@ -8,6 +8,7 @@ const BEYOND_UNITS = [
   'test/acceptance/**',
   'test/cli/**',
   'test/testing/**',
+  'test/deploy/exercise.test.ts',
   'test/gateway/**',
   'test/redis/durability.test.ts',
   'test/queue/queue.test.ts',

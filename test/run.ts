@@ -21,6 +21,7 @@ const programs = {
   'redis-server': 'redis-server',
   promtool: 'prometheus',
   amtool: 'prometheus-alertmanager',
+  chromium: 'chromium',
 } as const
 
 const missing = Object.entries(programs).filter(([program]) => !isOnPath(program))

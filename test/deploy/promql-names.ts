@@ -22,6 +22,7 @@ export function metricNames(expr: string): string[] {
     .replaceAll(STRING, '""')
     .replaceAll(/\{[^}]*\}/g, '{}')
     .replaceAll(/\[[^\]]*\]/g, '')
+    .replaceAll(/\boffset\s+\S+/g, '')
     .replaceAll(GROUPING, '')
   const names = [...bare.matchAll(/[A-Za-z_:][\w:]*(?=\s*([^\w:\s]|\w|$))/g)]
   return [

@@ -13,9 +13,16 @@ export function rate(metric: string, by: string, select: string): string {
   return `sum by (${by}) (rate(${metric}{${select}}[$__rate_interval]))`
 }
 
-/** How much a counter grew in the time on screen, in whole numbers; what did not grow is left out. */
-export function grown(metric: string, by: string, select: string): string {
-  return `round(sum by (${by}) (increase(${metric}{${select}}[$__range]))) > 0`
+/**
+ * How much a counter grew in the time on screen, in whole numbers; what did not grow is left out. Unlike `increase`,
+ * it sees the first event of a series that was born with it; of a process that started anew it sees the better part.
+ * What all processes count alike wants `max`.
+ */
+export function grown(metric: string, by: string, select: string, over: 'sum' | 'max' = 'sum'): string {
+  const series = `${metric}{${select}}`
+  const highest = `max_over_time(${series}[$__range])`
+  const before = `(${series} offset $__range or 0 * ${highest})`
+  return `round(${over} by (${by}) (clamp_min(${highest} - ${before}, 0))) > 0`
 }
 
 /** A quantile of a classic histogram. */

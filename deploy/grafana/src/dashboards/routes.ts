@@ -243,7 +243,7 @@ const moves = [
     decimals: 0,
     queries: [
       {
-        expr: `round(max by (route, from, to, reason) (increase(route_health_transitions_total{${own}}[$__range]))) > 0`,
+        expr: grown('route_health_transitions_total', 'route, from, to, reason', own, 'max'),
         legend: 'transitions',
       },
     ],
