@@ -48,7 +48,8 @@ async function partsOf(parts: AsyncIterable<StreamPart>): Promise<StreamPart[]> 
   return all
 }
 
-const timeouts = { connectMs: 300, headersMs: 150, firstContentMs: 300, idleMs: 150, totalMs: 1000 }
+// Far enough from the pauses of a busy machine that each limit is met by its own case alone.
+const timeouts = { connectMs: 1000, headersMs: 400, firstContentMs: 600, idleMs: 500, totalMs: 1200 }
 
 const answerStream: Answer = (response) => {
   openStream(response)
@@ -160,7 +161,7 @@ const slow: [string, Answer, string][] = [
 test.each(slow)('%s ends in time', async (_name, answer, reason) => {
   const startedAt = Date.now()
   expect((await failureFrom(answer, { timeouts })).reason).toBe(reason)
-  expect(Date.now() - startedAt).toBeLessThan(1500)
+  expect(Date.now() - startedAt).toBeLessThan(5000)
 })
 
 test('a refused connection, an unknown host and an upstream that is no TLS server are told apart', async () => {
