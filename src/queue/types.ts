@@ -104,7 +104,7 @@ export type StepAttempt = {
   readonly costUsd?: number
 }
 
-/** What was decided in a model step besides its first attempt: a retry, a reroute, a route passed over. */
+/** What was decided in a model step besides its first attempt: a retry, a reroute, a route passed over, plan mode. */
 export type StepDecision = {
   readonly type: string
   readonly from: string

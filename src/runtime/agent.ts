@@ -13,6 +13,11 @@ export type AgentDefinition = {
   /** Most model calls of one turn; default 20. A turn that would need more fails with `turn/max_steps`. */
   readonly maxSteps?: number
   readonly parameters?: ModelParameters
+  /**
+   * Makes each turn begin in plan mode: the model has its `pure` tools alone, until it answers with a plan or has been
+   * called `turnLimit` times, which count among `maxSteps` and are fewer.
+   */
+  readonly plan?: { readonly turnLimit: number }
 }
 
 export type Agent = {
@@ -22,16 +27,18 @@ export type Agent = {
   readonly tools: ReadonlyMap<string, Tool>
   readonly maxSteps: number
   readonly parameters: ModelParameters
+  readonly plan?: { readonly turnLimit: number }
 }
 
 const NAME = /^[A-Za-z0-9._-]{1,128}$/
 
 /**
  * Describes an agent: a model, what it is told, and the tools that it has.
- * @throws TurnkeeperError `config/invalid_config` for a bad name, two tools of one name, or no steps.
+ * @throws TurnkeeperError `config/invalid_config` for a bad name, two tools of one name, no steps, or no
+ * step left to act after planning.
  */
 export function defineAgent(definition: AgentDefinition): Agent {
-  const { name, model, instructions = '', tools = [], maxSteps = 20, parameters = {} } = definition
+  const { name, model, instructions = '', tools = [], maxSteps = 20, parameters = {}, plan } = definition
   if (!NAME.test(name)) {
     throw new TurnkeeperError(
       'invalid_config',
@@ -50,6 +57,15 @@ export function defineAgent(definition: AgentDefinition): Agent {
       `agent ${name}: expected maxSteps to be a whole number from 1 up`,
     )
   }
+  if (
+    plan !== undefined &&
+    !(Number.isInteger(plan.turnLimit) && plan.turnLimit >= 1 && plan.turnLimit < maxSteps)
+  ) {
+    throw new TurnkeeperError(
+      'invalid_config',
+      `agent ${name}: expected plan.turnLimit to be a whole number from 1 to ${maxSteps - 1} (maxSteps - 1), got ${plan.turnLimit}`,
+    )
+  }
   const byName = new Map<string, Tool>()
   for (const tool of tools) {
     if (byName.has(tool.spec.name)) {
@@ -57,5 +73,5 @@ export function defineAgent(definition: AgentDefinition): Agent {
     }
     byName.set(tool.spec.name, tool)
   }
-  return { name, model, instructions, tools: byName, maxSteps, parameters }
+  return { name, model, instructions, tools: byName, maxSteps, parameters, ...(plan && { plan }) }
 }

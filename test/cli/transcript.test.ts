@@ -32,7 +32,10 @@ const shout = defineTool({
   inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
   execute: async ({ text }) => text.toUpperCase(),
 })
-export default [defineAgent({ name: 'assistant', model: 'coder', tools: [shout] })]
+export default [
+  defineAgent({ name: 'assistant', model: 'coder', tools: [shout] }),
+  defineAgent({ name: 'planner', model: 'sim/good', tools: [shout], plan: { turnLimit: 1 } }),
+]
 `,
   })
   worker = startCli(['worker', '--json'], { cwd: folder.path })
@@ -49,15 +52,11 @@ afterAll(async () => {
 const cli = (...args: string[]) => runCli(args, { cwd: folder.path })
 
 async function runTurn(...flags: string[]): Promise<string> {
-  const turn = await cli(
-    'enqueue',
-    'assistant',
-    '--input',
-    'Say "Hello there."',
-    '--watch',
-    '--json',
-    ...flags,
-  )
+  return runTurnOf('assistant', ...flags)
+}
+
+async function runTurnOf(agent: string, ...flags: string[]): Promise<string> {
+  const turn = await cli('enqueue', agent, '--input', 'Say "Hello there."', '--watch', '--json', ...flags)
   return String(turn.json().id)
 }
 
@@ -106,6 +105,13 @@ test('a turn that failed is told with what was tried', async () => {
   const failed = await cli('turns', 'show', await runTurn('--model', 'sim/first+400'), '--transcript')
   expect(failed.out).toMatch(/- attempt: sim\/first\+400 bad_request\/\w+ after /)
   expect(failed.out).toMatch(/- [\d:.]+ failed: bad_request\//)
+}, 40_000)
+
+test('a turn that planned shows when it began to act', async () => {
+  const { out } = await cli('turns', 'show', await runTurnOf('planner'), '--transcript')
+  expect(out).toMatch(
+    /m1: model sim\/good[^]*- decision: plan sim\/good \(round 1 of at most 1\)\n- attempt[^]*m2: model sim\/good[^]*- decision: act sim\/good \(plan made\)\n- attempt/,
+  )
 }, 40_000)
 
 test('what is no turn is said', async () => {

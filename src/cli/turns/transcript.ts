@@ -87,10 +87,12 @@ function withStep(entry: TranscriptEntry, steps: Map<string, TurnStep>): readonl
   return step === undefined ? [entry] : [...stepEntries(step), entry]
 }
 
+const BEFORE_ATTEMPTS: ReadonlySet<string> = new Set(['plan', 'act', 'pass_over', 'images_as_text'])
+
 /** What was decided before the first attempt, then each attempt with what it led to. */
 function stepEntries({ id: stepId, attempts = [], decisions = [] }: TurnStep): readonly TranscriptEntry[] {
   const toEntry = (decision: StepDecision): TranscriptEntry => ({ type: 'decision', stepId, decision })
-  const isBefore = ({ type }: StepDecision): boolean => type === 'pass_over' || type === 'images_as_text'
+  const isBefore = ({ type }: StepDecision): boolean => BEFORE_ATTEMPTS.has(type)
   const following = decisions.filter((decision) => !isBefore(decision))
   return [
     ...decisions.filter(isBefore).map(toEntry),

@@ -18,6 +18,8 @@ export async function runModelStep(
   context: TurnContext,
   stepId: string,
   messages: readonly Message[],
+  /** What was decided before its first attempt. */
+  decided: readonly StepDecision[] = [],
 ): Promise<ModelStepResult | Interruption> {
   const { claim, journal } = context
   const replayed = claim.done.get(stepId)
@@ -44,7 +46,7 @@ export async function runModelStep(
   const { waiting, broken } = await relay.end()
   if ('kind' in called) return called
 
-  const result: ModelStepResult = { answer: called.answer, step: summary(stepId, name, called) }
+  const result: ModelStepResult = { answer: called.answer, step: summary(stepId, name, decided, called) }
   const deltas = broken ? wholeStep(stepId, called.answer) : waiting
   const written = await journal.commit(claim, {
     stepId,
@@ -138,8 +140,9 @@ function modelRequest({ claim, agent }: TurnContext, messages: readonly Message[
   }
 }
 
-function summary(id: string, name: string, called: Called): TurnStep {
-  const { answer, attempts, decisions, costUsd, durationMs } = called
+function summary(id: string, name: string, decided: readonly StepDecision[], called: Called): TurnStep {
+  const { answer, attempts, costUsd, durationMs } = called
+  const decisions = [...decided, ...called.decisions]
   return {
     id,
     kind: 'model',

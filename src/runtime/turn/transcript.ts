@@ -23,6 +23,8 @@ export type Transcript = {
   usage: TurnUsage
   text: string
   finishReason: string | null
+  /** When and why plan mode ended: the first round that acts. */
+  planEnd?: { readonly at: number; readonly why: 'plan_made' | 'plan_turn_limit' }
 }
 
 /** The transcript of a turn that has not taken a step. */

@@ -1,6 +1,8 @@
 /**
  * One turn, from the claim to its ending: model → tools → model … until the model asks for no more tools.
  *
+ * An agent with a plan plans first: see plan.ts.
+ *
  * T1. Step ids depend on the course of the turn alone, so a replay after a crash meets the same steps.
  * T2. A step that was committed is replayed, never run again.
  * T3. Only a completed turn gives its messages to the session.
@@ -11,6 +13,7 @@ import type { TurnEnding } from '../../queue/journal-types.ts'
 import type { TurnRecord } from '../../queue/types.ts'
 import { runToolStep } from '../tools/tool-step.ts'
 import { runModelStep } from './model-step.ts'
+import { endPlan, openRound } from './plan.ts'
 import { addAnswer, addToolResult, openTranscript, resultOf, type Transcript } from './transcript.ts'
 import type { Interruption, TurnContext, Waiting } from './turn-context.ts'
 
@@ -23,17 +26,22 @@ export type LoopEnding =
   | { readonly state: 'fenced' }
 
 /** Runs a claimed turn as far as this worker can. Rejects only when Redis is gone. */
-export async function runTurn(context: TurnContext): Promise<LoopEnding> {
-  const { agent, claim, leaving } = context
+export async function runTurn(turn: TurnContext): Promise<LoopEnding> {
+  const { agent, claim, leaving } = turn
   const transcript = openTranscript(claim, agent)
   const interrupted = (...why: Interruption[]): LoopEnding => endingOf(why, claim.turn, transcript)
 
   for (let round = 1; round <= agent.maxSteps; round++) {
     if (leaving.aborted) return interrupted({ kind: 'handed_back' })
-    const model = await runModelStep(context, `m${round}`, transcript.messages)
+    const { context, messages, decisions, isPlan } = openRound(turn, transcript, round)
+    const model = await runModelStep(context, `m${round}`, messages, decisions)
     if ('kind' in model) return interrupted(model)
     addAnswer(transcript, model)
-    if (model.answer.toolCalls.length === 0) return completed(claim.turn, transcript)
+    if (model.answer.toolCalls.length === 0) {
+      if (!isPlan) return completed(claim.turn, transcript)
+      endPlan(transcript, round + 1, 'plan_made')
+      continue
+    }
 
     if (leaving.aborted) return interrupted({ kind: 'handed_back' })
     const tools = await Promise.all(
