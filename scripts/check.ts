@@ -15,6 +15,7 @@ const BEYOND_UNITS = [
   'test/queue/journal.test.ts',
   'test/queue/tenants.test.ts',
   'test/providers/routing/health.test.ts',
+  'test/providers/routing/keys.test.ts',
   'test/providers/routing/store.test.ts',
   'test/providers/routing/breaker/force.test.ts',
   'test/providers/routing/breaker/model.test.ts',
