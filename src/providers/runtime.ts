@@ -7,7 +7,7 @@
  * R2. What was given (a connection, telemetry) stays open; what was made here is closed here.
  */
 
-import type { Config, ProviderConfig, RouteConfig } from '../config/config.ts'
+import type { Config, RouteConfig } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
 import { loadConfig } from '../config/load.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
@@ -15,14 +15,12 @@ import { openRedis } from '../redis/embedded.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import { createRedactor, type RedactedField, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { createUpstream, type UpstreamOptions } from './attempt/create-upstream.ts'
-import { createImageFetcher, type ImageFetcher } from './attempt/images.ts'
-import { createSilences, type Silences } from './attempt/silences.ts'
+import { createSilences } from './attempt/silences.ts'
 import type { RouteCapabilities } from './capabilities/capability.ts'
-import { createHttpClient, type HttpClient, type HttpClientOptions } from './http.ts'
 import type { ProviderModels } from './models/catalogue.ts'
 import { openOffers, type RequestEstimate } from './models/offers.ts'
 import { blendedPrice } from './models/pricing.ts'
+import { openNetwork } from './network.ts'
 import { policyOfRoute } from './policy.ts'
 import { completeOf, streamOf } from './provider.ts'
 import type { RecordReader } from './recorder/record-store.ts'
@@ -49,7 +47,7 @@ import { openMitigation, type RunningMitigation } from './routing/mitigation/ope
 import { openProbes, type ProbeDesk, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { createRouter } from './routing/router.ts'
-import type { Answer, ModelParameters, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
+import type { Answer, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
 /** A configured route and how it stands. */
@@ -297,80 +295,6 @@ export async function createProviderRuntime(options: ProviderRuntimeOptions): Pr
   const owned = opened.move()
   const close = (): Promise<void> => owned.disposeAsync()
   return { ...runtime, close, [Symbol.asyncDispose]: close }
-}
-
-type Network = {
-  upstreamOf(route: string): Upstream | undefined
-  readonly clientOf: (provider: ProviderConfig) => HttpClient
-  close(): Promise<void>
-}
-
-/** The routes over HTTP: one pool of connections a provider, one upstream a route, made when first wanted. */
-function openNetwork(
-  { providers, recorder: evidence }: Config,
-  links: { table: RouteTable; telemetry: Telemetry; redactor: Redactor; silences: Silences },
-): Network {
-  const { table, ...means } = links
-  const clients = new Map<string, HttpClient>()
-  const fetchers = new Map<string, ImageFetcher>()
-  const upstreams = new Map<string, Upstream>()
-  const shared = { ...means, evidence }
-  const clientOf = ({ name, http, timeouts }: ProviderConfig): HttpClient => {
-    const client =
-      clients.get(name) ?? createHttpClient({ ...httpOptions(http), connectMs: timeouts.connectMs })
-    clients.set(name, client)
-    return client
-  }
-  const imagesOf = ({ name, images: { allow } }: ProviderConfig): { images?: ImageFetcher } => {
-    if (allow.length === 0) return {}
-    const images = fetchers.get(name) ?? createImageFetcher({ allow })
-    fetchers.set(name, images)
-    return { images }
-  }
-  const linksOf = (provider: ProviderConfig) => ({
-    http: clientOf(provider),
-    ...imagesOf(provider),
-    ...shared,
-  })
-  for (const route of table.routes) {
-    const provider = providers[route.provider]
-    if (provider) upstreams.set(route.name, routeUpstream(provider, route, linksOf(provider)))
-  }
-  return {
-    clientOf,
-    upstreamOf(name) {
-      const known = upstreams.get(name)
-      if (known !== undefined) return known
-      const route = table.route(name)
-      const provider = route && providers[route.provider]
-      // A name that only a client knows is not kept: clients could make up any number of them.
-      return provider && routeUpstream(provider, route, linksOf(provider))
-    },
-    async close() {
-      await Promise.allSettled([...clients.values(), ...fetchers.values()].map((client) => client.close()))
-    },
-  }
-}
-
-function httpOptions({ version, connections }: ProviderConfig['http']): HttpClientOptions {
-  return { connections, http2: version === '2' }
-}
-
-function routeUpstream(
-  provider: ProviderConfig,
-  { name: route, model }: RouteConfig,
-  shared: Pick<UpstreamOptions, 'http' | 'images' | 'telemetry' | 'redactor' | 'silences' | 'evidence'>,
-): Upstream {
-  const { protocol, dialect, baseUrl, command, timeouts, limits, parameters } = provider
-  return createUpstream({
-    ...{ protocol, dialect, model, route, provider: provider.name, timeouts, limits },
-    ...(baseUrl !== undefined && { baseUrl }),
-    ...(command !== undefined && { command }),
-    ...shared,
-    // createUpstream holds them against the vendor's table.
-    parameters: parameters.defaults as ModelParameters,
-    unknownParameters: parameters.unknown,
-  })
 }
 
 function routeStatuses(
