@@ -22,6 +22,7 @@ export type Display = {
 const MARKS = { waiting: '·', running: '▸', done: '✓', failed: '✗' } as const
 const STATE_COLOURS = { closed: 'green', degraded: 'yellow', half_open: 'yellow', open: 'red' } as const
 const REDRAW_MS = 100
+const LONGEST = 120
 
 /** Redraws a block on a terminal; elsewhere prints only the lines that stay. */
 export function createDisplay(stream: NodeJS.WriteStream, isQuiet: boolean): Display {
@@ -37,7 +38,9 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
         const key = `${sessionId} turn ${number}`
         if (states.get(key) === state || state === 'waiting') continue
         states.set(key, state)
-        stream.write(`${MARKS[state]} ${key} ${state === 'running' ? 'started' : `${state}: ${doing}`}\n`)
+        stream.write(
+          `${MARKS[state]} ${key} ${state === 'running' ? 'started' : `${state}: ${clipped(doing)}`}\n`,
+        )
       }
       for (const { name, state } of routes) {
         const before = states.get(name) ?? 'closed'
@@ -47,6 +50,11 @@ function plainDisplay(stream: NodeJS.WriteStream): Display {
     },
     close() {},
   }
+}
+
+/** One line of a log: lists of files are longer than anybody reads. */
+function clipped(text: string): string {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 1)}…`
 }
 
 function liveDisplay(stream: NodeJS.WriteStream): Display {
