@@ -6,10 +6,10 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // The recordings are no part of the repository: where they are absent there is nothing to run.
     exclude: hasCorpus ? [] : ['test/acceptance/corpus*.test.ts'],
-    testTimeout: 15_000,
+    testTimeout: 30_000,
     hookTimeout: 30_000,
     // A state that lasts is waited for as long as a busy machine needs.
-    expect: { poll: { timeout: 5000, interval: 20 } },
+    expect: { poll: { timeout: 10_000, interval: 20 } },
     // Real servers and clocks: on a busy machine a test may be late. In CI it gets a second try, and the report says so.
     retry: process.env.CI ? 1 : 0,
     pool: 'forks',

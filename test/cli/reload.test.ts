@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createSim, type Sim } from '../../src/providers/sim/sim.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { startAnyRedis } from '../redis-servers.ts'
@@ -52,7 +52,7 @@ async function start(
 ): Promise<{ cli: RunningCli; said: Record<string, string> }> {
   const cli = startCli([command, '--json'], { cwd: folder.path })
   running.push(cli)
-  await vi.waitFor(() => expect(cli.out()).toMatch(/\n$/), { timeout: 15_000 })
+  await expect.poll(() => cli.out()).toMatch(/\n$/)
   return { cli, said: JSON.parse(cli.out()) }
 }
 

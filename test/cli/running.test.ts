@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSim, type Sim } from '../../src/providers/sim/sim.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { startAnyRedis } from '../redis-servers.ts'
@@ -37,7 +37,7 @@ afterAll(async () => {
 const start = (...args: string[]): RunningCli => startCli(args, { cwd: folder.path })
 /** What a started command says of itself with --json. */
 const announced = async (cli: RunningCli): Promise<Record<string, string>> => {
-  await vi.waitFor(() => expect(cli.out()).toMatch(/\n$/), { timeout: 10_000 })
+  await expect.poll(() => cli.out()).toMatch(/\n$/)
   return JSON.parse(cli.out())
 }
 
@@ -61,7 +61,7 @@ test('a second Ctrl-C does not wait for the turn that holds a worker up', async 
   await announced(worker)
   const slow = ['--input', 'Say hello', '--model', 'sim/any+slowheaders:20000']
   const turn = startCli(['enqueue', 'assistant', '--watch', ...slow], { cwd: folder.path })
-  await vi.waitFor(() => expect(turn.err()).toMatch(/m1 asks/), { timeout: 10_000 })
+  await expect.poll(() => turn.err()).toMatch(/m1 asks/)
   worker.signal('SIGINT')
   await sleep(400)
   const askedAt = performance.now()

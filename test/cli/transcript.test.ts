@@ -39,7 +39,7 @@ export default [
 `,
   })
   worker = startCli(['worker', '--json'], { cwd: folder.path })
-  await vi.waitFor(() => expect(worker.out()).toMatch(/\n$/), { timeout: 15_000 })
+  await vi.waitFor(() => expect(worker.out()).toMatch(/\n$/), { timeout: 25_000 })
 })
 afterAll(async () => {
   worker.signal('SIGTERM')

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TurnkeeperError } from '../../src/errors.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { type HandWorker, openHandWorker } from '../gateway/hand-worker.ts'
@@ -28,7 +28,7 @@ const watch = (...args: string[]): RunningCli =>
   startCli(['enqueue', 'echo', '--input', 'hello', '--watch', ...args], { cwd, env })
 /** The id that a watching command tells first. */
 const watchedId = async (cli: RunningCli): Promise<string> => {
-  await vi.waitFor(() => expect(cli.err()).toMatch(/t-\S+\n/), { timeout: 5_000 })
+  await expect.poll(() => cli.err()).toMatch(/t-\S+\n/)
   return /t-\S+/.exec(cli.err())?.[0] ?? ''
 }
 
@@ -77,7 +77,7 @@ test('a watched turn streams its answer to standard output and everything else t
   const turn = await worker.take(await watchedId(cli))
   await turn.emit({ type: 'step.started', stepId: 'm1', kind: 'model', name: 'coder' })
   await turn.say('It is ')
-  await vi.waitFor(() => expect(cli.out()).toBe('It is '), { timeout: 5_000 })
+  await expect.poll(() => cli.out()).toBe('It is ')
   await turn.emit({
     type: 'tool.call',
     stepId: 'm1.1',
@@ -124,7 +124,7 @@ test('Ctrl-C stops the watching, not the turn, and says how to look at it', asyn
   const cli = watch()
   const id = await watchedId(cli)
   await worker.take(id)
-  await vi.waitFor(() => expect(cli.err()).toMatch(/started by hand/), { timeout: 5_000 })
+  await expect.poll(() => cli.err()).toMatch(/started by hand/)
   cli.signal('SIGINT')
   const { status, err } = await cli.ended
   expect(status).toBe(130)

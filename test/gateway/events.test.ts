@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import { openEvents } from './event-reader.ts'
@@ -85,11 +85,11 @@ test('a silent stream gets comments, and a client that goes away ends the readin
   const reader = await openEvents(events)
   await reader.take(1)
   const more = reader.take(1).catch(() => [])
-  await vi.waitFor(() => expect(reader.comments).toContain('still here'))
-  await vi.waitFor(async () => expect(await listeners()).toBe(1))
+  await expect.poll(() => reader.comments).toContain('still here')
+  await expect.poll(() => listeners()).toBe(1)
   reader.leave()
   expect(await more).toEqual([])
-  await vi.waitFor(async () => expect(await listeners()).toBe(0))
+  await expect.poll(() => listeners()).toBe(0)
 })
 
 test('a client that takes nothing makes the server wait, and still gets everything later', async () => {
@@ -108,7 +108,7 @@ test('a client that takes nothing makes the server wait, and still gets everythi
   for await (const chunk of socket) received += String(chunk)
   expect(received.match(/event: text\.delta/g)).toHaveLength(24)
   expect(received).toContain('event: turn.completed')
-  await vi.waitFor(async () => expect(await listeners()).toBe(0))
+  await expect.poll(() => listeners()).toBe(0)
 })
 
 test('an id that is not of an event is refused', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { openClient, type TurnClient } from '../../src/queue/client/client.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
@@ -46,13 +46,13 @@ test('a worker whose fetching connection has gone silent is noticed, fails its h
 
   proxy.silence()
   const turn = await client?.enqueue('a', { input: 'x' })
-  await vi.waitFor(async () => expect((await health()).status).toBe(503), { timeout: 40_000, interval: 200 })
+  await expect.poll(async () => (await health()).status, { timeout: 40_000, interval: 200 }).toBe(503)
   expect(await (await health()).json()).toMatchObject({ status: 'deaf' })
   expect(await (await fetch(worker?.metricsUrl ?? '')).text()).toMatch(/^worker_deaf(\{.*\})? 1$/m)
 
   proxy.mend()
   expect(await turn?.result({ timeoutMs: 30_000 })).toMatchObject({ text: 'two' })
-  await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 10_000, interval: 200 })
+  await expect.poll(async () => (await health()).status, { timeout: 10_000, interval: 200 }).toBe(200)
   await worker?.close()
 }, 90_000)
 

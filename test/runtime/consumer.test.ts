@@ -25,7 +25,7 @@ async function watched(more: Partial<Parameters<typeof openConsumer>[0]>) {
 
 test('a consumer that stays deaf after two restarts is given up', async () => {
   const { consumer, signs, lost, closed } = await watched({})
-  await vi.waitFor(() => expect(lost).toHaveBeenCalledTimes(1))
+  await expect.poll(() => lost).toHaveBeenCalledTimes(1)
   expect(lost.mock.calls[0]?.[0]).toMatchObject({ code: 'queue/deaf' })
   expect(signs).toHaveLength(3)
   expect(closed).toHaveBeenCalledTimes(2)
@@ -45,13 +45,13 @@ test.each([
 
 test('a consumer that hears again after a restart is not held against it later', async () => {
   const { consumer, signs, lost } = await watched({})
-  await vi.waitFor(() => expect(signs).toHaveLength(2))
+  await expect.poll(() => signs).toHaveLength(2)
   const hearing = setInterval(() => signs.at(-1)?.(), 5)
-  await vi.waitFor(() => expect(consumer.isDeaf()).toBe(false))
+  await expect.poll(() => consumer.isDeaf()).toBe(false)
   await sleep(100)
   clearInterval(hearing)
   expect(signs).toHaveLength(2)
-  await vi.waitFor(() => expect(lost).toHaveBeenCalled())
+  await expect.poll(() => lost).toHaveBeenCalled()
   expect(signs).toHaveLength(4)
   await consumer.close(100)
 })
