@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -31,6 +31,12 @@ export type CliOptions = {
 
 const LAUNCHER = resolve('bin/turnkeeper.cjs')
 
+/** What a failed test has left running goes with the process of its file. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Starts the real command line in a process of its own. */
 export function startCli(
   args: readonly string[],
@@ -41,6 +47,8 @@ export function startCli(
     cwd,
     env: { ...inherited, ...env },
   })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk) => {
