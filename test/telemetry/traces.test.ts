@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TurnkeeperError } from '../../src/errors.ts'
 import { createTelemetry, type RunningTelemetry } from '../../src/telemetry/create.ts'
 import { ATTR } from '../../src/telemetry/semconv.ts'
+import { MAX_SPANS } from '../../src/telemetry/span-budget.ts'
 import { captureLog } from './log-capture.ts'
 import { createOtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts'
+import { attributesOf } from './trace-tree.ts'
 
 let receiver: Awaited<ReturnType<typeof createOtlpReceiver>>
 let telemetry: RunningTelemetry
@@ -34,9 +36,6 @@ async function sentSpans(): Promise<Record<string, ReceivedSpan>> {
   await telemetry.close()
   return Object.fromEntries(receiver.spans().map((span) => [span.name, span]))
 }
-
-const attributesOf = (span: ReceivedSpan | undefined): Record<string, unknown> =>
-  Object.fromEntries((span?.attributes ?? []).map(({ key, value }) => [key, Object.values(value)[0]]))
 
 test('spans nest as the calls do, named by operation and subject, with kind and resource', async () => {
   const answer = await telemetry.observe('invoke_agent', { [ATTR.agentName]: 'assistant' }, () =>
@@ -76,6 +75,44 @@ test('an empty carrier as parent begins a new trace, also inside a span', async 
   const { invoke_agent: agent, 'process turns': processed } = await sentSpans()
   expect(processed?.parentSpanId ?? '').toBe('')
   expect(processed?.traceId).not.toBe(agent?.traceId)
+})
+
+test('a span under a known name has the same ids in every process, and begins when it is said to', async () => {
+  const startedAt = Date.now() - 60_000
+  const knownAs = { trace: 'turn 7', span: 'turn 7, run 1' }
+  await telemetry.observe('process turns', { n: 1 }, async () => {}, { knownAs })
+  await telemetry.observe('process turns', { n: 2 }, async () => {}, { knownAs, startedAt })
+  await telemetry.observe('chat', {}, async () => {})
+  await telemetry.close()
+  const [one, other, chat] = receiver.spans()
+  expect([other?.traceId, other?.spanId]).toEqual([one?.traceId, one?.spanId])
+  expect(chat?.traceId).not.toBe(one?.traceId)
+  expect(Number(other?.startTimeUnixNano) / 1e6).toBeCloseTo(startedAt, -1)
+})
+
+test('beyond the bound of a trace work goes on without spans, and what failed in it is told', async () => {
+  const call = (n: number) =>
+    telemetry.observe('chat', {}, async (span) => {
+      await telemetry.observe('POST', {}, async () => {})
+      if (n === 399) span.fail('network/stall')
+      return n
+    })
+  const answers = await telemetry.observe('process turns', {}, async () => {
+    const all: number[] = []
+    for (let n = 0; n < 400; n += 1) all.push(await call(n))
+    return all
+  })
+  expect(answers.length).toBe(400)
+  await telemetry.observe('chat', { after: true }, async () => {})
+  await telemetry.close()
+  const spans = receiver.spans()
+  const root = spans.find(({ name }) => name === 'process turns')
+  expect(spans.filter(({ traceId }) => traceId === root?.traceId).length).toBe(MAX_SPANS)
+  expect(attributesOf(root)).toEqual({ 'spans.dropped': 801 - MAX_SPANS })
+  expect(root?.events?.map((event) => [event.name, attributesOf(event)])).toEqual([
+    ['span.dropped', { 'span.name': 'chat', [ATTR.errorType]: 'network/stall' }],
+  ])
+  expect(spans.filter((span) => attributesOf(span).after)).toHaveLength(1)
 })
 
 test('a rejection fails the span with its code, never with its message, and reaches the caller', async () => {

@@ -14,6 +14,7 @@ import { openTranscript } from '../turn/transcript.ts'
 import type { CallModel } from '../turn/turn-context.ts'
 import { endingOf, type LoopEnding, runTurn } from '../turn/turn-loop.ts'
 import { keepLease, type Lease } from './lease.ts'
+import { agentAttributes, knownAs, processAttributes, processOptions, tellLostRun } from './run-spans.ts'
 
 export type WakeHandlerOptions = {
   readonly backend: QueueBackend
@@ -107,19 +108,13 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
     telemetry.record('queue_wait_seconds', { queue }, Math.max(0, claim.now - turn.dueAt) / 1000)
   }
   const startedAt = performance.now()
+  if (claim.lost) await tellLostRun(telemetry, claim, queue)
+  const run = { epoch: claim.epoch, worker: options.worker }
   const following = await telemetry.observe(
     'process turns',
-    {
-      'messaging.system.name': 'bullmq',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': queue,
-      'messaging.message.id': turn.id,
-      'turn.epoch': claim.epoch,
-      'turn.worker': options.worker,
-    },
+    processAttributes(turn, run, queue),
     (span) => runLeased(options, claim, span),
-    { parent: turn.carrier, links: [turn.carrier] },
+    processOptions(turn, run),
   )
   const labels = {
     messaging_system_name: 'bullmq',
@@ -184,12 +179,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
   try {
     return await telemetry.observe(
       'invoke_agent',
-      {
-        'gen_ai.operation.name': 'invoke_agent',
-        'gen_ai.agent.name': agent.name,
-        'gen_ai.conversation.id': turn.sessionId,
-        'agent.turn.id': turn.id,
-      },
+      agentAttributes(turn),
       async (span) => {
         const ending = await runTurn({
           claim,
@@ -209,6 +199,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
         )
         return ending
       },
+      { knownAs: knownAs(turn, claim) },
     )
   } finally {
     deadline?.close()
