@@ -18,12 +18,15 @@ afterEach(async () => {
   await receiver.close()
 })
 
-const open = (routes: readonly string[]) =>
-  openFleet({
-    telemetry: { otlpEndpoint: receiver.endpoint },
-    models: { coder: { routes } },
-    routing: { backoff: { base: '10ms', max: '50ms' } },
-  })
+const open = (routes: readonly string[], upstream: object = {}) =>
+  openFleet(
+    {
+      telemetry: { otlpEndpoint: receiver.endpoint },
+      models: { coder: { routes } },
+      routing: { backoff: { base: '10ms', max: '50ms' } },
+    },
+    upstream,
+  )
 
 /** The spans of the trace in which a turn was sent. */
 function traceOfTurn(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
@@ -74,3 +77,30 @@ test('a turn of 200 model calls stays within the bound of a trace and tells what
   expect(attributesOf(process)['spans.dropped']).toBe(2 + 200 * 3 + 199 - MAX_SPANS)
   expect(trace.length).toBe(1 + MAX_SPANS)
 }, 180_000)
+
+test('a stall is an event of its attempt; a silence that ended by itself is only measured', async () => {
+  fleet = await open(['sim/bad+stall:40', 'sim/good+slow:300'], { timeouts: { idle: '2s' } })
+  const worker = await fleet.worker()
+  const turn = await fleet.client.enqueue('talker', { input: 'say "one two three"' })
+  expect((await turn.result({ timeoutMs: 60_000 })).status).toBe('completed')
+  await worker.end('SIGTERM')
+
+  const attempts = receiver.spans().filter(({ name }) => name === 'provider_attempt')
+  const seen = attempts.map(({ events = [], ...span }) => ({
+    outcome: attributesOf(span).outcome,
+    idle: Number(attributesOf(span)['stream.idle_seconds']),
+    events: events.map(({ name }) => name),
+  }))
+  expect(seen.map(({ outcome, events }) => [outcome, events])).toEqual([
+    ['stall', ['provider.stall']],
+    ['stall', ['provider.stall']],
+    ['ok', []],
+  ])
+  const [stalled, , recovered] = seen
+  expect(stalled?.idle).toBeGreaterThanOrEqual(2)
+  expect(attributesOf(attempts[0]?.events?.[0])).toEqual({
+    'stall.idle_seconds': stalled?.idle,
+    phase: 'before_content',
+  })
+  expect(recovered?.idle).toBeGreaterThan(0.2)
+}, 120_000)
