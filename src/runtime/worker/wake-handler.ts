@@ -129,6 +129,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
   const { backend, telemetry, leaseMs } = options
   const lease = keepLease(backend.journal, claim, leaseMs)
   options.leases.set(claim.turn.id, lease)
+  tellStart(telemetry, claim)
   try {
     const ending = await runAgent(options, claim, lease)
     span.set({ 'turn.outcome': ending.state })
@@ -226,6 +227,11 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   completed: 'ok',
   failed: 'failed',
   cancelled: 'cancelled',
+}
+
+function tellStart(telemetry: Telemetry, { turn, epoch, lost }: Claim): void {
+  const fields = { turn_id: turn.id, agent: turn.agent, epoch, ...(lost && { lost_worker: lost.worker }) }
+  telemetry.log.info(fields, lost ? 'turn taken over' : 'turn started')
 }
 
 function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
