@@ -42,7 +42,12 @@ export function linesSvg({ panel, answers }: PanelData, frame: Frame): string {
   const shapes = drawn.map(({ series, color, base }) =>
     base
       ? `<polygon points="${path(series.points)} ${path([...base].reverse())}" fill="${color}" fill-opacity="0.45" stroke="${color}"/>`
-      : `<polyline points="${path(series.points)}" fill="none" stroke="${color}" stroke-width="1.6"/>`,
+      : unbroken(series.points)
+          .map(
+            (points) =>
+              `<polyline points="${path(points)}" fill="none" stroke="${color}" stroke-width="1.6" stroke-linecap="round"/>`,
+          )
+          .join(''),
   )
   const dashed = limits
     .filter(({ value }) => (value ?? 0) <= top)
@@ -104,6 +109,20 @@ function stacked(lines: readonly Line[]): (Line & { readonly base: Series['point
     const points = times.map((at, index): [number, number] => [at, below[index] ?? 0])
     return { ...line, series: { ...line.series, points }, base }
   })
+}
+
+/** The stretches without a gap: a line across one would show what nobody measured. */
+function unbroken(points: Series['points']): Series['points'][] {
+  const steps = points.slice(1).map(([at], index) => at - (points[index]?.[0] ?? at))
+  const step = Math.min(...steps)
+  const stretches: (readonly [number, number])[][] = []
+  points.forEach((point, index) => {
+    const isNext = index > 0 && (steps[index - 1] ?? 0) < step * 1.5
+    if (isNext) stretches.at(-1)?.push(point)
+    else stretches.push([point])
+  })
+  // a lone point is drawn as a line to itself, whose round ends show
+  return stretches.map((stretch) => (stretch.length === 1 ? [...stretch, ...stretch] : stretch))
 }
 
 /** A round number that is not below `value`. */

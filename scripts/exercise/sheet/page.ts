@@ -83,7 +83,7 @@ const STYLE = `
   .state > span { width: 270px; flex: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
   .state > div { position: relative; flex: 1; height: 100%; background: #eceef1; margin-right: 16px }
   .state i { position: absolute; top: 0; bottom: 0; overflow: hidden }
-  .state em { color: #fff; font-style: normal; padding-left: 4px; line-height: 26px }
+  .state em { color: #fff; font-style: normal; padding-left: 4px; line-height: 26px; white-space: nowrap }
   table { border-collapse: collapse; font-size: 11px; width: 100% }
   th { text-align: left; color: #57606a; border-bottom: 1px solid #d8dbe0 }
   td, th { padding: 2px 6px; white-space: nowrap; height: 16px }
