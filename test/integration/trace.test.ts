@@ -98,9 +98,13 @@ test("the caller's own trace goes on, and the worker's log lines carry its id", 
 
 test('nothing of the trace is sent to a provider', async () => {
   await fleet.worker()
-  const turn = await fleet.client.enqueue('talker', { input: 'say "hello"' })
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+  const turn = await fleet.client.enqueue('talker', { input: 'say "hello"', traceparent })
   await turn.result()
-  const headers = fleet.sim.log().flatMap((request) => Object.keys(request.headers))
-  expect(headers).not.toContain('traceparent')
-  expect(headers).not.toContain('baggage')
+  const asked = fleet.sim.log()
+  const headers = asked.flatMap((request) => Object.keys(request.headers))
+  expect(headers).toContain('user-agent')
+  for (const name of ['traceparent', 'tracestate', 'baggage']) expect(headers).not.toContain(name)
+  expect(JSON.stringify(asked)).not.toContain(traceId)
 })

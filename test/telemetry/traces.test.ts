@@ -189,6 +189,36 @@ test('a sampling of 0 sends nothing, but a sampled parent is followed', async ()
   expect(spans['process turns']?.traceId).toBe('a'.repeat(32))
 })
 
+test('a sampling in between keeps that share of the traces, each of them whole', async () => {
+  await telemetry.close()
+  telemetry = await start({ sampling: 0.25 })
+  for (let n = 0; n < 400; n += 1) {
+    await telemetry.observe('process turns', {}, () => telemetry.observe('chat', {}, async () => {}))
+  }
+  await telemetry.close()
+  const spans = receiver.spans()
+  const kept = new Set(spans.map(({ traceId }) => traceId))
+  // 100 of 400 with a standard deviation below 9
+  expect(kept.size).toBeGreaterThan(40)
+  expect(kept.size).toBeLessThan(160)
+  expect(spans.length).toBe(2 * kept.size)
+})
+
+test('an attribute is cut where it is too long, with no secret left at the cut', async () => {
+  const before = 'x'.repeat(1020)
+  await telemetry.observe(
+    'chat',
+    { 'much.too.long': `${before} hunter22 ${'y'.repeat(9000)}` },
+    async (span) => span.event('said', { 'much.too.long': 'z'.repeat(9000) }),
+  )
+  const { chat } = await sentSpans()
+  const value = String(attributesOf(chat)['much.too.long'])
+  expect(value.length).toBe(1024)
+  expect(value.startsWith(before)).toBe(true)
+  expect(String(attributesOf(chat?.events?.[0])['much.too.long']).length).toBe(1024)
+  expect(receiver.raw()).not.toContain('hunt')
+})
+
 test('a receiver that refuses is told once in the log and stops nobody', async () => {
   await telemetry.close()
   const refusing = await createOtlpReceiver({ status: 400 })
