@@ -64,6 +64,7 @@ export async function openNullTelemetry(options: NullTelemetryOptions = {}): Pro
     ...createInstruments(metering.meter),
     ...createObserve({
       tracer: provider.getTracer('turnkeeper'),
+      startAs: (_ids, start) => start(),
       propagator: new W3CTraceContextPropagator(),
       redactor,
     }),

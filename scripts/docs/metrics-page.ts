@@ -1,4 +1,5 @@
 import { COUNTERS, GAUGES, HISTOGRAMS, OPERATIONS } from '../../src/telemetry/catalogue.ts'
+import { MAX_SPANS } from '../../src/telemetry/span-budget.ts'
 
 type Row = { readonly description: string; readonly labels: readonly string[] }
 
@@ -25,7 +26,10 @@ ${table(GAUGES)}
 
 ## Spans
 
-One trace a turn.
+One trace a turn, whose shape and attributes \`test/integration/fixtures/turn-trace.txt\` shows. A run whose worker died is
+told by the worker that takes over (\`turn.outcome=lost\`), so that the steps it had sent keep their place. Of one run at most
+${MAX_SPANS} spans are kept; \`spans.dropped\` on \`process turns\` counts the others, and a \`span.dropped\` event there tells each
+that failed.
 
 | span | kind |
 | --- | --- |

@@ -11,6 +11,11 @@ export type Target = {
   readonly instant?: boolean
 }
 
+/** Words and colours for values. */
+export type Mapping = {
+  readonly options: Readonly<Record<string, { readonly text: string; readonly color: string }>>
+}
+
 export type Panel = {
   readonly type: 'row' | 'timeseries' | 'stat' | 'table' | 'state-timeline'
   readonly title: string
@@ -18,15 +23,18 @@ export type Panel = {
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
   readonly targets?: readonly Target[]
   readonly fieldConfig?: {
+    /** What differs from the defaults for the series or column of a name. */
+    readonly overrides?: readonly {
+      readonly matcher: { readonly id: string; readonly options: string }
+      readonly properties: readonly { readonly id: string; readonly value: unknown }[]
+    }[]
     readonly defaults: {
       readonly unit?: string
       readonly decimals?: number
       readonly thresholds?: {
         readonly steps: readonly { readonly value: number | null; readonly color: string }[]
       }
-      readonly mappings?: readonly {
-        readonly options: Readonly<Record<string, { readonly text: string; readonly color: string }>>
-      }[]
+      readonly mappings?: readonly Mapping[]
       readonly custom?: { readonly stacking?: { readonly mode: string }; readonly thresholdsStyle?: object }
     }
   }

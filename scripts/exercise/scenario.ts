@@ -16,7 +16,8 @@ type Fault = {
 /** When, as a share of the whole, and what. */
 const EVENTS: readonly (readonly [at: number, name: string, happen: (stack: Stack) => Promise<void>])[] = [
   [0.1, 'the first route answers with HTML', misbehave({ model: 'glm-4.6', fault: 'html', times: 8 })],
-  [0.25, 'the second route stalls', misbehave({ model: 'gpt-5-mini', fault: 'stall:40', times: 3 })],
+  // Far more than open its breaker: a probe or a cancelled turn may take some, and the route stays out of use to the end.
+  [0.25, 'the second route stalls', misbehave({ model: 'gpt-5-mini', fault: 'stall:40', times: 30 })],
   [0.35, 'the third route is limited, then fails now and then', limitedThenFailing],
   [0.5, 'a worker is killed', (stack) => stack.replaceWorker(0)],
   [0.7, 'the upstream behaves again', behave],

@@ -1,6 +1,7 @@
 /** What every command is given, and what it may ask of the command line. */
 
 import type { Command } from 'commander'
+import type { LogLevel } from '../config/config.ts'
 import type { Terminal } from './terminal.ts'
 
 export type CommandContext = {
@@ -13,7 +14,11 @@ export type CommandContext = {
 export type AddCommand = (parent: Command, context: CommandContext) => void
 
 /** Options that every command has. */
-export type GlobalOptions = { readonly config?: string; readonly json?: boolean }
+export type GlobalOptions = {
+  readonly config?: string
+  readonly json?: boolean
+  readonly logLevel?: LogLevel
+}
 
 /** A line of help that shows the command in use. */
 export function example(line: string): readonly ['after', string] {

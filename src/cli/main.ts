@@ -6,7 +6,8 @@
  * What a command needs is imported when it runs, so that `--help` loads nothing but this.
  */
 
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
+import { LOG_LEVELS } from '../config/defaults.ts'
 import { packageVersion } from '../config/version.ts'
 import { breakerCommand } from './commands/breaker.ts'
 import { configCommand } from './commands/config.ts'
@@ -64,6 +65,11 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     .version(packageVersion(), '-V, --version', 'print the version')
     .option('--config <file>', 'configuration (default: turnkeeper.config.yaml of this folder)')
     .option('--json', 'the last line of standard output is one JSON object')
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged, instead of telemetry.logLevel').choices(
+        LOG_LEVELS,
+      ),
+    )
     .helpOption('-h, --help', 'explain a command')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })

@@ -3,6 +3,7 @@
  * milliseconds, paths absolute, keys behind `Secret`. `load.ts` makes it; nothing else builds one by hand.
  */
 
+import type { LOG_LEVELS } from './defaults.ts'
 import type { Patterns } from './patterns.ts'
 import type { Secret } from './secret.ts'
 
@@ -290,5 +291,8 @@ export type TelemetryConfig = {
   readonly otlpEndpoint?: string
   /** Share of traces kept, 0 to 1. */
   readonly sampling: number
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly logLevel: LogLevel
 }
+
+/** The least that is logged. */
+export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -4,6 +4,9 @@ const HOUR = 60 * MINUTE
 const KIB = 1024
 const MIB = 1024 * KIB
 
+/** From the most words to the fewest. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
 /** What a key that is not set means: the only place where the configuration's defaults stand. */
 export const DEFAULTS = {
   fileName: 'turnkeeper.config.yaml',

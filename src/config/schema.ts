@@ -5,7 +5,7 @@
 
 import * as z from 'zod'
 import type { RouteConfig, TenantLimits, TenantsConfig, WeightedRoute } from './config.ts'
-import { DEFAULTS } from './defaults.ts'
+import { DEFAULTS, LOG_LEVELS } from './defaults.ts'
 import { breakersSchema } from './fields/breakers.ts'
 import { byName, section } from './fields/mappings.ts'
 import { mitigationSchema } from './fields/mitigation.ts'
@@ -147,7 +147,7 @@ const telemetry = section({
     })
     .transform((url) => url?.replace(/\/+$/, '')),
   sampling: share.default(DEFAULTS.telemetry.sampling),
-  logLevel: oneOf('debug', 'info', 'warn', 'error').default(DEFAULTS.telemetry.logLevel),
+  logLevel: oneOf(...LOG_LEVELS).default(DEFAULTS.telemetry.logLevel),
 }).transform(({ otlpEndpoint, ...rest }) => ({
   ...rest,
   ...(otlpEndpoint !== undefined && { otlpEndpoint }),

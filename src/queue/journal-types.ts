@@ -54,6 +54,8 @@ export type Claim = {
   readonly approvals: ReadonlyMap<string, Hold>
   /** Claims since the last committed step, this one included. */
   readonly idleClaims: number
+  /** Who had the turn before, as the epoch before this one, and never let go of it; `claimedAt` on Redis's clock. */
+  readonly lost?: { readonly worker: string; readonly claimedAt: number }
   /** What the completed turns of the session have appended, one entry a turn. */
   readonly history: readonly Json[]
   /** Redis's clock at the claim, in milliseconds. */

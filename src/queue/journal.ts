@@ -178,9 +178,10 @@ export function createJournal({
         case 'unserved':
           return { outcome: 'unserved', agent: String(reply[1]), sinceMs: Number(reply[2]) }
         default: {
-          const [, epoch, record, steps, history, now] = reply as ClaimReply
+          const [, epoch, record, steps, history, now, lost, lostAt] = reply as ClaimReply
           const claim = {
             ...hashToClaim(record, steps, history),
+            ...(lost && lostAt && { lost: { worker: lost, claimedAt: Number(lostAt) } }),
             session: ref,
             epoch: Number(epoch),
             now: Number(now),
@@ -391,7 +392,16 @@ function toAccepted([outcome, turnId, position]: readonly [string, string, strin
   return { outcome: outcome as 'accepted' | 'duplicate', turnId, position: Number(position) }
 }
 
-type ClaimReply = [string, epoch: string, record: string[], steps: string[], history: string[], now: string]
+type ClaimReply = [
+  outcome: string,
+  epoch: string,
+  record: string[],
+  steps: string[],
+  history: string[],
+  now: string,
+  lost: string,
+  lostAt: string,
+]
 
 /** Fields of the steps hash: `m1.1:approval` or `m1.1:review`, each with what a person is asked. */
 function holdFields({ state, holds }: TurnEnding): string[] {

@@ -1,10 +1,11 @@
 import { isSpanContextValid, trace } from '@opentelemetry/api'
 import { type DestinationStream, pino } from 'pino'
+import type { LogLevel } from '../config/config.ts'
 import type { Redactor } from './redaction.ts'
 import type { Log, LogFields } from './telemetry.ts'
 
 export type LogOptions = {
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly level: LogLevel
   /** Where lines go: JSON, or text for people where it is a terminal. */
   readonly stream: NodeJS.WritableStream
   /** Put on every line. */
@@ -30,8 +31,7 @@ export async function createLog({ level, stream, base, redactor }: LogOptions): 
     },
     { write: (line) => void destination.write(redactor.text(line)) },
   )
-  const write = (method: 'debug' | 'info' | 'warn' | 'error') => (fields: LogFields, message: string) =>
-    logger[method](fields, message)
+  const write = (method: LogLevel) => (fields: LogFields, message: string) => logger[method](fields, message)
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 

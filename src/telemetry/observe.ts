@@ -13,10 +13,14 @@ import { OPERATIONS, type Operation } from './catalogue.ts'
 import { activeCarrier, contextFromCarrier, linksFromCarriers } from './propagation.ts'
 import type { Redactor } from './redaction.ts'
 import { ATTR } from './semconv.ts'
+import { openBudget, type SpanBudget, spendSpan } from './span-budget.ts'
+import { type SpanIds, spanIdsOf } from './span-ids.ts'
 import type { ActiveSpan, Attributes, Telemetry } from './telemetry.ts'
 
 export type ObserveDependencies = {
   readonly tracer: Tracer
+  /** Starts a span under ids that are not random. */
+  readonly startAs: (ids: SpanIds, start: () => Span) => Span
   readonly propagator: TextMapPropagator
   readonly redactor: Redactor
 }
@@ -32,33 +36,60 @@ const SPAN_KINDS = {
 /** The tracing half of `Telemetry`. An exception never becomes an event: its message may hold content. */
 export function createObserve({
   tracer,
+  startAs,
   propagator,
   redactor: given,
 }: ObserveDependencies): Pick<Telemetry, 'observe' | 'carrier'> {
   const redactor = { text: rememberClean(given) }
   return {
     carrier: () => activeCarrier(propagator),
-    observe: async (operation, attributes, work, { parent, links = [] } = {}) => {
+    observe: async (operation, attributes, work, { parent, links = [], knownAs, startedAt } = {}) => {
+      const name = spanName(operation, attributes)
       const within = parent === undefined ? context.active() : contextFromCarrier(propagator, parent)
-      const span = tracer.startSpan(
-        spanName(operation, attributes),
-        {
-          kind: SPAN_KINDS[OPERATIONS[operation].kind],
-          links: linksFromCarriers(propagator, links),
-        },
-        within,
-      )
+      const budget = parent === undefined ? spendSpan(within) : undefined
+      if (budget?.isSpent) return runMarked(droppedSpan(name, budget), work)
+
+      const start = (): Span =>
+        tracer.startSpan(
+          name,
+          {
+            kind: SPAN_KINDS[OPERATIONS[operation].kind],
+            links: linksFromCarriers(propagator, links),
+            ...(startedAt !== undefined && { startTime: startedAt }),
+          },
+          within,
+        )
+      const span = knownAs === undefined ? start() : startAs(spanIdsOf(operation, knownAs), start)
       const active = span.isRecording() ? activeSpan(span, redactor) : UNSEEN
       active.set(attributes) // now, not with the start: our samplers do not look at them, and most spans may be unseen
+      const own = budget === undefined && span.isRecording() ? openBudget(active) : undefined
+      const inside = trace.setSpan(own ? own.in(within) : within, span)
       try {
-        return await context.with(trace.setSpan(within, span), () => work(active))
-      } catch (error) {
-        markRejected(active, error)
-        throw error
+        return await context.with(inside, () => runMarked(active, work))
       } finally {
+        own?.close()
         span.end()
       }
     },
+  }
+}
+
+/** Runs `work`; a rejection is marked on its span and goes on. */
+async function runMarked<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
+  try {
+    return await work(active)
+  } catch (error) {
+    markRejected(active, error)
+    throw error
+  }
+}
+
+/** In place of a span beyond the bound: what failed in it, or happened, is told on the span that the bound is of. */
+function droppedSpan(name: string, { root }: SpanBudget): ActiveSpan {
+  return {
+    set() {},
+    event: (event, attributes) => root.event(event, { ...attributes, 'span.name': name }),
+    fail: (errorType) => root.event('span.dropped', { 'span.name': name, [ATTR.errorType]: errorType }),
   }
 }
 

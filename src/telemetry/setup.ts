@@ -3,7 +3,7 @@
  * `await import`, so that importing the library stays light. `sdk-node` would bring grpc and protobuf along.
  */
 
-import { context, type Meter, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
+import { context, type Meter, type Span, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
@@ -17,11 +17,14 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import {
   BatchSpanProcessor,
+  type IdGenerator,
   ParentBasedSampler,
+  RandomIdGenerator,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import type { SpanIds } from './span-ids.ts'
 
 const SCOPE = 'turnkeeper'
 /** How long an export, and so a shutdown, may wait for a receiver that does not answer. */
@@ -38,6 +41,8 @@ export type Identity = { readonly service: string; readonly version: string; rea
 
 export type Tracing = {
   readonly tracer: Tracer
+  /** Starts a span under these ids instead of random ones; `start` starts exactly one. */
+  startAs(ids: SpanIds, start: () => Span): Span
   readonly propagator: TextMapPropagator
   /** Sends what is left, then stops. */
   close(): Promise<void>
@@ -62,16 +67,37 @@ export function setUpTracing(
     url: `${otlpEndpoint}/v1/traces`,
     timeoutMillis: EXPORT_TIMEOUT_MS,
   })
+  const ids = createIds()
   const provider = new TracerProvider({
     resource: resourceOf(identity),
+    idGenerator: ids,
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampling) }),
     spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARS },
     spanProcessors: [new BatchSpanProcessor({ exporter: tellFailures(exporter, onExportFailed) })],
   })
   return {
     tracer: provider.getTracer(SCOPE, identity.version),
+    startAs: ids.startAs,
     propagator: new W3CTraceContextPropagator(),
     close: () => provider.shutdown(),
+  }
+}
+
+/** Random ids, but for spans that are started under known ones. */
+function createIds(): IdGenerator & Pick<Tracing, 'startAs'> {
+  const random = new RandomIdGenerator()
+  let known: SpanIds | undefined
+  return {
+    generateTraceId: () => known?.traceId ?? random.generateTraceId(),
+    generateSpanId: () => known?.spanId ?? random.generateSpanId(),
+    startAs(ids, start) {
+      known = ids
+      try {
+        return start() // which asks for its ids at once
+      } finally {
+        known = undefined
+      }
+    },
   }
 }
 

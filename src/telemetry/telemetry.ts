@@ -27,7 +27,14 @@ export type ObserveOptions = {
   readonly parent?: Carrier
   /** Spans that caused this one without containing it. */
   readonly links?: readonly Carrier[]
+  /** Ids derived from these names instead of random ones. */
+  readonly knownAs?: KnownAs
+  /** When the work began, in epoch milliseconds, where that was earlier than now. */
+  readonly startedAt?: number
 }
+
+/** Names that are the same in every process: of the trace (used only without a parent) and of the span in it. */
+export type KnownAs = { readonly trace: string; readonly span: string }
 
 export type LogFields = Readonly<Record<string, unknown>>
 
@@ -43,7 +50,7 @@ export type Telemetry = {
   /**
    * Runs `work` inside a span of the catalogue. A rejection marks the span failed with the error's code and goes
    * on to the caller; a cancellation marks it `cancelled` and no error. An expected failure is marked with
-   * `span.fail`.
+   * `span.fail`. Beyond a bound (`span-budget.ts`) the work runs without a span of its own.
    */
   observe<T>(
     operation: Operation,

@@ -52,6 +52,12 @@ test.concurrent.each(COMMANDS)(
   },
 )
 
+test('a level of the log that there is not is wrong usage, and the levels are told', async () => {
+  const { status, err } = await runCli(['config', 'check', '--log-level', 'loud'])
+  expect(status).toBe(2)
+  expect(err).toContain('debug, info, warn, error')
+})
+
 test('help loads neither the queue, nor the server, nor the HTTP client, nor the telemetry SDK', async () => {
   const log = join(cwd, 'resolved.txt')
   const nodeOptions = ['--import', join(cwd, 'resolve-log.mjs')]

@@ -26,5 +26,6 @@ export const STANDARD = [
   'alertmanager_config_last_reload_successful',
   'alertmanager_notifications_total',
   'alertmanager_notifications_failed_total',
-  'alertmanager_notification_latency_seconds_bucket',
+  'alertmanager_notification_latency_seconds_count',
+  'alertmanager_notification_latency_seconds_sum',
 ]

@@ -39,8 +39,8 @@ export type Fleet = {
   close(): Promise<void>
 }
 
-/** `more` is merged over the configuration, section by section. */
-export async function openFleet(more: Record<string, object> = {}): Promise<Fleet> {
+/** `more` is merged over the configuration, section by section; `upstream` into that of the provider. */
+export async function openFleet(more: Record<string, object> = {}, upstream: object = {}): Promise<Fleet> {
   const folder = mkdtempSync(join(tmpdir(), 'tk-fleet-'))
   const redis = await startAnyRedis()
   const sim = await createSim()
@@ -48,7 +48,7 @@ export async function openFleet(more: Record<string, object> = {}): Promise<Flee
     redis: { url: redis.url, durability: 'none' },
     server: { port: 0 },
     metrics: { port: 0 },
-    providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1` } },
+    providers: { sim: { protocol: 'openai-chat', baseUrl: `${sim.url}/v1`, ...upstream } },
     models: { coder: { routes: ['sim/good'] } },
     // What the upstream gets is what the test sends.
     probes: { enabled: false },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connect } from '../../src/queue/client/connect.ts'
 import { createOtlpReceiver, type ReceivedSpan } from '../telemetry/otlp-receiver.ts'
+import { attributesOf } from '../telemetry/trace-tree.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 
 let receiver: Awaited<ReturnType<typeof createOtlpReceiver>>
@@ -18,11 +19,6 @@ afterEach(async () => {
   await fleet.close()
   await receiver.close()
 })
-
-function attributeOf(span: ReceivedSpan, name: string): unknown {
-  const value = span.attributes.find(({ key }) => key === name)?.value
-  return value && Object.values(value)[0]
-}
 
 /** Names of the spans from the root to `span`. */
 function pathOf(span: ReceivedSpan, spans: readonly ReceivedSpan[]): string {
@@ -65,7 +61,7 @@ test('one turn is one trace across the queue, with its retry, its reroute and it
   const sent = own.find((span) => span.name === 'send turns')
   expect(processed?.links).toMatchObject([{ traceId: sent?.traceId, spanId: sent?.spanId }])
   const attempts = own.filter((span) => span.name === 'provider_attempt')
-  expect(attempts.map((span) => [attributeOf(span, 'route'), span.status.code === 2])).toEqual([
+  expect(attempts.map((span) => [attributesOf(span).route, span.status.code === 2])).toEqual([
     ['sim/bad+html', true],
     ['sim/bad+html', true],
     ['sim/good', false],
@@ -102,9 +98,13 @@ test("the caller's own trace goes on, and the worker's log lines carry its id", 
 
 test('nothing of the trace is sent to a provider', async () => {
   await fleet.worker()
-  const turn = await fleet.client.enqueue('talker', { input: 'say "hello"' })
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+  const turn = await fleet.client.enqueue('talker', { input: 'say "hello"', traceparent })
   await turn.result()
-  const headers = fleet.sim.log().flatMap((request) => Object.keys(request.headers))
-  expect(headers).not.toContain('traceparent')
-  expect(headers).not.toContain('baggage')
+  const asked = fleet.sim.log()
+  const headers = asked.flatMap((request) => Object.keys(request.headers))
+  expect(headers).toContain('user-agent')
+  for (const name of ['traceparent', 'tracestate', 'baggage']) expect(headers).not.toContain(name)
+  expect(JSON.stringify(asked)).not.toContain(traceId)
 })

@@ -124,6 +124,17 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     expect(await journal.read(turnId)).toMatchObject({ state: 'queued', epoch: 0 })
   })
 
+  test('a claim tells whose run was lost before it, and none after one that let go', async () => {
+    fresh()
+    const { turnId } = await accept()
+    const first = await claimed(turnId, { worker: 'w1' })
+    expect(first.lost).toBeUndefined()
+    const second = await claimed(turnId, { worker: 'w2' })
+    expect(second.lost).toEqual({ worker: 'w1', claimedAt: first.now })
+    await journal.finish(second, { state: 'queued', events: [] })
+    expect((await claimed(turnId, { worker: 'w3' })).lost).toBeUndefined()
+  })
+
   test('a worker that has lost its turn can neither write nor finish (J3)', async () => {
     fresh()
     const { turnId } = await accept()

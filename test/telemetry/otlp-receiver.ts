@@ -1,15 +1,19 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+type ReceivedAttribute = { readonly key: string; readonly value: Readonly<Record<string, unknown>> }
+
 export type ReceivedSpan = {
   readonly name: string
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId?: string
   readonly kind: number
-  readonly attributes: readonly { readonly key: string; readonly value: Record<string, unknown> }[]
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: readonly ReceivedAttribute[]
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[]
-  readonly events?: readonly { readonly name: string }[]
+  readonly events?: readonly { readonly name: string; readonly attributes?: readonly ReceivedAttribute[] }[]
   readonly status: { readonly code?: number; readonly message?: string }
 }
 

@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TurnkeeperError } from '../../src/errors.ts'
 import { createTelemetry, type RunningTelemetry } from '../../src/telemetry/create.ts'
 import { ATTR } from '../../src/telemetry/semconv.ts'
+import { MAX_SPANS } from '../../src/telemetry/span-budget.ts'
 import { captureLog } from './log-capture.ts'
 import { createOtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts'
+import { attributesOf } from './trace-tree.ts'
 
 let receiver: Awaited<ReturnType<typeof createOtlpReceiver>>
 let telemetry: RunningTelemetry
@@ -34,9 +36,6 @@ async function sentSpans(): Promise<Record<string, ReceivedSpan>> {
   await telemetry.close()
   return Object.fromEntries(receiver.spans().map((span) => [span.name, span]))
 }
-
-const attributesOf = (span: ReceivedSpan | undefined): Record<string, unknown> =>
-  Object.fromEntries((span?.attributes ?? []).map(({ key, value }) => [key, Object.values(value)[0]]))
 
 test('spans nest as the calls do, named by operation and subject, with kind and resource', async () => {
   const answer = await telemetry.observe('invoke_agent', { [ATTR.agentName]: 'assistant' }, () =>
@@ -76,6 +75,44 @@ test('an empty carrier as parent begins a new trace, also inside a span', async 
   const { invoke_agent: agent, 'process turns': processed } = await sentSpans()
   expect(processed?.parentSpanId ?? '').toBe('')
   expect(processed?.traceId).not.toBe(agent?.traceId)
+})
+
+test('a span under a known name has the same ids in every process, and begins when it is said to', async () => {
+  const startedAt = Date.now() - 60_000
+  const knownAs = { trace: 'turn 7', span: 'turn 7, run 1' }
+  await telemetry.observe('process turns', { n: 1 }, async () => {}, { knownAs })
+  await telemetry.observe('process turns', { n: 2 }, async () => {}, { knownAs, startedAt })
+  await telemetry.observe('chat', {}, async () => {})
+  await telemetry.close()
+  const [one, other, chat] = receiver.spans()
+  expect([other?.traceId, other?.spanId]).toEqual([one?.traceId, one?.spanId])
+  expect(chat?.traceId).not.toBe(one?.traceId)
+  expect(Number(other?.startTimeUnixNano) / 1e6).toBeCloseTo(startedAt, -1)
+})
+
+test('beyond the bound of a trace work goes on without spans, and what failed in it is told', async () => {
+  const call = (n: number) =>
+    telemetry.observe('chat', {}, async (span) => {
+      await telemetry.observe('POST', {}, async () => {})
+      if (n === 399) span.fail('network/stall')
+      return n
+    })
+  const answers = await telemetry.observe('process turns', {}, async () => {
+    const all: number[] = []
+    for (let n = 0; n < 400; n += 1) all.push(await call(n))
+    return all
+  })
+  expect(answers.length).toBe(400)
+  await telemetry.observe('chat', { after: true }, async () => {})
+  await telemetry.close()
+  const spans = receiver.spans()
+  const root = spans.find(({ name }) => name === 'process turns')
+  expect(spans.filter(({ traceId }) => traceId === root?.traceId).length).toBe(MAX_SPANS)
+  expect(attributesOf(root)).toEqual({ 'spans.dropped': 801 - MAX_SPANS })
+  expect(root?.events?.map((event) => [event.name, attributesOf(event)])).toEqual([
+    ['span.dropped', { 'span.name': 'chat', [ATTR.errorType]: 'network/stall' }],
+  ])
+  expect(spans.filter((span) => attributesOf(span).after)).toHaveLength(1)
 })
 
 test('a rejection fails the span with its code, never with its message, and reaches the caller', async () => {
@@ -150,6 +187,36 @@ test('a sampling of 0 sends nothing, but a sampled parent is followed', async ()
   const spans = await sentSpans()
   expect(Object.keys(spans)).toEqual(['process turns'])
   expect(spans['process turns']?.traceId).toBe('a'.repeat(32))
+})
+
+test('a sampling in between keeps that share of the traces, each of them whole', async () => {
+  await telemetry.close()
+  telemetry = await start({ sampling: 0.25 })
+  for (let n = 0; n < 400; n += 1) {
+    await telemetry.observe('process turns', {}, () => telemetry.observe('chat', {}, async () => {}))
+  }
+  await telemetry.close()
+  const spans = receiver.spans()
+  const kept = new Set(spans.map(({ traceId }) => traceId))
+  // 100 of 400 with a standard deviation below 9
+  expect(kept.size).toBeGreaterThan(40)
+  expect(kept.size).toBeLessThan(160)
+  expect(spans.length).toBe(2 * kept.size)
+})
+
+test('an attribute is cut where it is too long, with no secret left at the cut', async () => {
+  const before = 'x'.repeat(1020)
+  await telemetry.observe(
+    'chat',
+    { 'much.too.long': `${before} hunter22 ${'y'.repeat(9000)}` },
+    async (span) => span.event('said', { 'much.too.long': 'z'.repeat(9000) }),
+  )
+  const { chat } = await sentSpans()
+  const value = String(attributesOf(chat)['much.too.long'])
+  expect(value.length).toBe(1024)
+  expect(value.startsWith(before)).toBe(true)
+  expect(String(attributesOf(chat?.events?.[0])['much.too.long']).length).toBe(1024)
+  expect(receiver.raw()).not.toContain('hunt')
 })
 
 test('a receiver that refuses is told once in the log and stops nobody', async () => {

@@ -20,6 +20,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/common'
 import {
   type DashboardLinkBuilder,
+  type DynamicConfigValue,
   MappingType,
   type ThresholdsConfigBuilder,
   type ValueMapping,
@@ -29,12 +30,17 @@ import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/sta
 import { PanelBuilder as StatesBuilder } from '@grafana/grafana-foundation-sdk/statetimeline'
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table'
 import { PanelBuilder as LinesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
+import type { Colors, State } from './meanings.ts'
 import { type Floor, floorToThresholds, type Limit, limitsToThresholds } from './thresholds.ts'
 
 export type Query = {
   readonly expr: string
   /** What a series is called: `{{label}}`, or a word; in a table the title of the value's column. */
   readonly legend: string
+  /** Of a table's column, where it differs from the panel's. */
+  readonly unit?: string
+  /** Words for the values of a table's column. */
+  readonly named?: readonly State[]
 }
 
 export type PanelSpec = {
@@ -52,9 +58,9 @@ export type PanelSpec = {
   readonly decimals?: number
   readonly min?: number
   readonly max?: number
+  /** Of series, by name. */
+  readonly colors?: Colors
 }
-
-export type State = { readonly value: number; readonly text: string; readonly color: string }
 
 /** The data source that the person has chosen. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's variable, not ours
@@ -86,9 +92,10 @@ export function lines(spec: PanelSpec, { stacked = false } = {}): LinesBuilder {
   return panel
 }
 
-/** One number, coloured by its limits. */
-export function number(spec: PanelSpec): StatBuilder {
+/** One number, coloured by its limits, or in words. */
+export function number(spec: PanelSpec, named: readonly State[] = []): StatBuilder {
   return common(new StatBuilder(), spec)
+    .mappings(named.length === 0 ? [] : [statesToMapping(named)])
     .height(spec.height ?? 4)
     .targets(targets(spec.queries))
     .colorMode(BigValueColorMode.Value)
@@ -106,6 +113,13 @@ export function table(spec: PanelSpec): TableBuilder {
       id: 'organize',
       options: { excludeByName: { Time: true }, renameByName: columnNames(spec.queries) },
     })
+  for (const { legend, unit, named } of spec.queries) {
+    const properties: DynamicConfigValue[] = [
+      ...(unit === undefined ? [] : [{ id: 'unit', value: unit }]),
+      ...(named === undefined ? [] : [{ id: 'mappings', value: [statesToMapping(named)] }]),
+    ]
+    if (properties.length > 0) panel.overrideByName(legend, properties)
+  }
   return panel.filterable(true)
 }
 
@@ -132,6 +146,7 @@ type Common = {
   decimals(decimals: number): unknown
   min(min: number): unknown
   max(max: number): unknown
+  overrideByName(name: string, properties: DynamicConfigValue[]): unknown
 }
 
 function common<P extends Common>(panel: P, spec: PanelSpec): P {
@@ -149,6 +164,8 @@ function common<P extends Common>(panel: P, spec: PanelSpec): P {
   if (spec.decimals !== undefined) panel.decimals(spec.decimals)
   if (spec.min !== undefined) panel.min(spec.min)
   if (spec.max !== undefined) panel.max(spec.max)
+  for (const [name, color] of Object.entries(spec.colors ?? {}))
+    panel.overrideByName(name, [{ id: 'color', value: { mode: 'fixed', fixedColor: color } }])
   return panel
 }
 

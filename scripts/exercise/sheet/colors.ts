@@ -18,6 +18,16 @@ const NAMED: Readonly<Record<string, string>> = {
   orange: '#f2740d',
   red: '#d92b3a',
   purple: '#8f3bb8',
+  blue: '#3274d9',
+  'dark-green': '#1f5c1a',
+  'light-green': '#73bf69',
+  'dark-red': '#9d1423',
+  'light-red': '#ff7383',
+  'dark-orange': '#c15c17',
+  'dark-purple': '#5b1a7a',
+  'light-purple': '#c08be0',
+  'dark-blue': '#1f4f9c',
+  'light-blue': '#8ab8ff',
 }
 
 /** Grafana's named colours as hexadecimal ones. */

@@ -1,8 +1,10 @@
-import type { PanelData, Series, TimeRange } from '../panels.ts'
+import type { Panel, PanelData, Series, TimeRange } from '../panels.ts'
 import { COLORS, colorOf } from './colors.ts'
+import { fieldOf } from './fields.ts'
 import { escaped, legendText, withUnit } from './format.ts'
 
 type Line = { readonly name: string; readonly series: Series; readonly color: string }
+type Defaults = NonNullable<Panel['fieldConfig']>['defaults']
 type Frame = { readonly width: number; readonly height: number; readonly range: TimeRange }
 
 const LEFT = 62
@@ -17,7 +19,10 @@ export function linesSvg({ panel, answers }: PanelData, frame: Frame): string {
     .flatMap(({ target, series }) =>
       series.map((one) => ({ name: legendText(target.legendFormat, one.labels), series: one })),
     )
-    .map((line, index): Line => ({ ...line, color: COLORS[index % COLORS.length] as string }))
+    .map((line, index): Line => {
+      const own = fieldOf(panel, line.name).color
+      return { ...line, color: own === undefined ? (COLORS[index % COLORS.length] as string) : colorOf(own) }
+    })
   const isStacked = defaults.custom?.stacking?.mode === 'normal'
   const drawn = isStacked ? stacked(lines) : lines.map((line) => ({ ...line, base: undefined }))
   const limits = defaults.custom?.thresholdsStyle
@@ -37,7 +42,12 @@ export function linesSvg({ panel, answers }: PanelData, frame: Frame): string {
   const shapes = drawn.map(({ series, color, base }) =>
     base
       ? `<polygon points="${path(series.points)} ${path([...base].reverse())}" fill="${color}" fill-opacity="0.45" stroke="${color}"/>`
-      : `<polyline points="${path(series.points)}" fill="none" stroke="${color}" stroke-width="1.6"/>`,
+      : unbroken(series.points)
+          .map(
+            (points) =>
+              `<polyline points="${path(points)}" fill="none" stroke="${color}" stroke-width="1.6" stroke-linecap="round"/>`,
+          )
+          .join(''),
   )
   const dashed = limits
     .filter(({ value }) => (value ?? 0) <= top)
@@ -45,7 +55,7 @@ export function linesSvg({ panel, answers }: PanelData, frame: Frame): string {
       ({ value, color }) =>
         `<line x1="${LEFT}" x2="${frame.width - 8}" y1="${y(value ?? 0)}" y2="${y(value ?? 0)}" stroke="${colorOf(color)}" stroke-dasharray="5 4"/>`,
     )
-  return `<svg width="${frame.width}" height="${plot.height}">${grid({ top, y, x, unit: defaults.unit, frame: plot })}${shapes.join('')}${dashed.join('')}</svg>${legend(lines, defaults.unit)}`
+  return `<svg width="${frame.width}" height="${plot.height}">${grid({ top, y, x, unit: defaults.unit, frame: plot })}${shapes.join('')}${dashed.join('')}</svg>${legend(lines, defaults)}`
 }
 
 type Grid = {
@@ -69,16 +79,19 @@ function grid({ top, y, x, unit, frame }: Grid): string {
   return rows.join('') + columns.join('')
 }
 
-function legend(unsorted: readonly Line[], unit: string | undefined): string {
+function legend(unsorted: readonly Line[], { unit, decimals }: Pick<Defaults, 'unit' | 'decimals'>): string {
+  const shownAs = (value: number): string => escaped(withUnit(value, unit, decimals))
   const highest = ({ series }: Line): number => Math.max(...series.points.map(([, value]) => value))
   const lines = [...unsorted].sort((one, other) => highest(other) - highest(one))
   const shown = lines.slice(0, lines.length > LEGEND_ROWS ? LEGEND_ROWS - 1 : LEGEND_ROWS)
   const rows = shown.map(({ name, series, color }) => {
     const values = series.points.map(([, value]) => value)
-    return `<div class="key"><i style="background:${color}"></i><span>${escaped(name)}</span><b>${escaped(withUnit(values.at(-1) ?? Number.NaN, unit))}</b><b>max ${escaped(withUnit(Math.max(...values), unit))}</b></div>`
+    return `<div class="key"><i style="background:${color}"></i><span>${escaped(name)}</span><b>${shownAs(values.at(-1) ?? Number.NaN)}</b><b>max ${shownAs(Math.max(...values))}</b></div>`
   })
   if (shown.length < lines.length) {
-    rows.push(`<div class="key"><i></i><span>and ${lines.length - shown.length} more</span></div>`)
+    const rest = lines.slice(shown.length)
+    const what = rest.every((line) => highest(line) === 0) ? ', all at 0' : ''
+    rows.push(`<div class="key"><i></i><span>and ${rest.length} more${what}</span></div>`)
   }
   return rows.join('')
 }
@@ -96,6 +109,20 @@ function stacked(lines: readonly Line[]): (Line & { readonly base: Series['point
     const points = times.map((at, index): [number, number] => [at, below[index] ?? 0])
     return { ...line, series: { ...line.series, points }, base }
   })
+}
+
+/** The stretches without a gap: a line across one would show what nobody measured. */
+function unbroken(points: Series['points']): Series['points'][] {
+  const steps = points.slice(1).map(([at], index) => at - (points[index]?.[0] ?? at))
+  const step = Math.min(...steps)
+  const stretches: (readonly [number, number])[][] = []
+  points.forEach((point, index) => {
+    const isNext = index > 0 && (steps[index - 1] ?? 0) < step * 1.5
+    if (isNext) stretches.at(-1)?.push(point)
+    else stretches.push([point])
+  })
+  // a lone point is drawn as a line to itself, whose round ends show
+  return stretches.map((stretch) => (stretch.length === 1 ? [...stretch, ...stretch] : stretch))
 }
 
 /** A round number that is not below `value`. */

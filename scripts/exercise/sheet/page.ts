@@ -80,15 +80,14 @@ const STYLE = `
   .number small { display: block; font-size: 11px; color: #57606a }
   .states { display: flex; flex-direction: column; gap: 6px }
   .state { display: flex; align-items: center; flex: 1; max-height: 60px; font-size: 11px }
-  .state > span { width: 190px; flex: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+  .state > span { width: 270px; flex: none; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
   .state > div { position: relative; flex: 1; height: 100%; background: #eceef1; margin-right: 16px }
   .state i { position: absolute; top: 0; bottom: 0; overflow: hidden }
-  .state em { color: #fff; font-style: normal; padding-left: 4px; line-height: 26px }
+  .state em { color: #fff; font-style: normal; padding-left: 4px; line-height: 26px; white-space: nowrap }
   table { border-collapse: collapse; font-size: 11px; width: 100% }
   th { text-align: left; color: #57606a; border-bottom: 1px solid #d8dbe0 }
   td, th { padding: 2px 6px; white-space: nowrap; height: 16px }
-  .value { text-align: right }
-  th:last-child { text-align: right }
+  td.value, th.value { text-align: right }
   .empty, .problem { color: #8b949e; text-align: center; margin-top: 30px }
   .problem { color: #d92b3a }
 `

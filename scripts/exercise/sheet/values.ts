@@ -1,19 +1,22 @@
 import type { PanelData, Series, TimeRange } from '../panels.ts'
 import { colorOf, thresholdColor } from './colors.ts'
-import { escaped, legendText, withUnit } from './format.ts'
+import { fieldOf, valueText } from './fields.ts'
+import { escaped, legendText } from './format.ts'
 
 type Frame = { readonly width: number; readonly height: number; readonly range: TimeRange }
 
 /** The last value of each series, large, in the colour of its limit. */
 export function numbersHtml({ panel, answers }: PanelData): string {
-  const { unit, decimals, thresholds } = panel.fieldConfig?.defaults ?? {}
+  const { thresholds } = panel.fieldConfig?.defaults ?? {}
   const series = answers.flatMap(({ target, series }) =>
     series.map((one) => ({ name: legendText(target.legendFormat, one.labels), value: lastOf(one) })),
   )
   const numbers = series.map(({ name, value }) => {
     const label = series.length > 1 ? `<small>${escaped(name)}</small>` : ''
-    const color = thresholdColor(value, thresholds?.steps)
-    return `<div class="number" style="color:${color}">${label}${escaped(withUnit(value, unit, decimals))}</div>`
+    const field = fieldOf(panel, name)
+    const word = field.words[String(value)]
+    const color = word ? colorOf(word.color) : thresholdColor(value, thresholds?.steps)
+    return `<div class="number" style="color:${color}">${label}${valueText(value, field)}</div>`
   })
   return `<div class="numbers">${numbers.join('')}</div>`
 }
@@ -37,7 +40,6 @@ export function statesHtml({ panel, answers }: PanelData, { width, height, range
 
 /** A row for each combination of labels, with a column for each query, as Grafana's "merge" makes it. */
 export function tableHtml({ panel, answers }: PanelData, { height }: Frame): string {
-  const { unit, decimals } = panel.fieldConfig?.defaults ?? {}
   const rows = new Map<string, { labels: Readonly<Record<string, string>>; values: Map<string, number> }>()
   for (const { target, series } of answers) {
     for (const one of series) {
@@ -50,13 +52,16 @@ export function tableHtml({ panel, answers }: PanelData, { height }: Frame): str
   }
   const labels = [...new Set([...rows.values()].flatMap((row) => Object.keys(row.labels)))]
   const columns = answers.map(({ target }) => target.legendFormat)
-  const head = [...labels, ...columns].map((name) => `<th>${escaped(name)}</th>`).join('')
+  const head = [
+    ...labels.map((name) => `<th>${escaped(name)}</th>`),
+    ...columns.map((name) => `<th class="value">${escaped(name)}</th>`),
+  ].join('')
   const most = Math.floor((height - 30) / 21)
   const body = [...rows.values()].slice(0, most).map((row) => {
     const cells = labels.map((name) => `<td>${escaped(row.labels[name] ?? '')}</td>`)
     const values = columns.map((name) => {
       const value = row.values.get(name)
-      return `<td class="value">${value === undefined ? '' : escaped(withUnit(value, unit, decimals))}</td>`
+      return `<td class="value">${value === undefined ? '' : valueText(value, fieldOf(panel, name))}</td>`
     })
     return `<tr>${cells.join('')}${values.join('')}</tr>`
   })

@@ -12,10 +12,10 @@ import type { Decision, RunOutcome } from './engine-types.ts'
 import {
   countCost,
   countUsage,
+  describeAttempt,
   logFailedAttempt,
   logNotSent,
   recordAttempt,
-  reportToAttributes,
 } from './metrics.ts'
 import type { RouteTable } from './route-table.ts'
 
@@ -129,7 +129,8 @@ export function observeAttempt(
   return telemetry.observe('provider_attempt', about, async (span) => {
     const report = await attempt()
     const costUsd = costOf(price, report.usage)
-    span.set({ ...reportToAttributes(report), 'cost.usd': costUsd })
+    describeAttempt(span, report)
+    span.set({ 'cost.usd': costUsd })
     if (costUsd !== undefined) countCost(telemetry, labels, costUsd)
     if (report.outcome === 'failed') span.fail(report.error?.code ?? 'unknown')
     recordAttempt(telemetry, labels, report)

@@ -1,6 +1,7 @@
 import { REASONS } from '../../errors.ts'
 import { REDACTED_FIELDS } from '../../telemetry/redaction.ts'
-import type { Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import { ATTR } from '../../telemetry/semconv.ts'
+import type { ActiveSpan, Attributes, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Silences } from '../attempt/silences.ts'
 import { MISSING_REASONS } from '../recorder/recorder.ts'
 import type { Usage } from '../types.ts'
@@ -181,21 +182,27 @@ export function countCost(telemetry: Telemetry, { provider, model }: RouteLabels
   telemetry.count('provider_cost_usd_total', { provider, model }, costUsd)
 }
 
-/** What the span of an attempt says once it is over: no content, no message. */
-export function reportToAttributes(report: AttemptReport): Attributes {
-  const { error, phase, status, contentKind, requestId, recordId, streamed, notSent } = report
-  return {
+/**
+ * Writes on the span of an attempt how it went: no content, no message. Of a stream the longest silence stands there
+ * whether it recovered or not; a stall, which is what did not, is an event at the moment at which it was given up.
+ */
+export function describeAttempt(span: ActiveSpan, report: AttemptReport): void {
+  const { error, phase, status, contentKind, requestId, recordId, streamed, notSent, idleMs } = report
+  const idleSeconds = Math.round(idleMs) / 1000
+  span.set({
     outcome: reportToOutcome(report),
     phase,
-    'http.response.status_code': status,
+    [ATTR.httpResponseStatusCode]: status,
     'response.kind': contentKind,
     'provider.request_id': requestId,
     'provider.record_id': recordId,
     'attempt.streamed': streamed,
+    'stream.idle_seconds': streamed && status !== undefined ? idleSeconds : undefined,
     'parameters.not_sent': notSent?.join(' '),
-    'error.type': error?.code,
+    [ATTR.errorType]: error?.code,
     'error.category': error && REASONS[error.reason].category,
-  }
+  })
+  if (error?.reason === 'stall') span.event('provider.stall', { 'stall.idle_seconds': idleSeconds, phase })
 }
 
 /** One log line for an attempt that went without some of its parameters. */

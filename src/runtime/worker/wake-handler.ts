@@ -14,6 +14,7 @@ import { openTranscript } from '../turn/transcript.ts'
 import type { CallModel } from '../turn/turn-context.ts'
 import { endingOf, type LoopEnding, runTurn } from '../turn/turn-loop.ts'
 import { keepLease, type Lease } from './lease.ts'
+import { agentAttributes, knownAs, processAttributes, processOptions, tellLostRun } from './run-spans.ts'
 
 export type WakeHandlerOptions = {
   readonly backend: QueueBackend
@@ -107,19 +108,13 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
     telemetry.record('queue_wait_seconds', { queue }, Math.max(0, claim.now - turn.dueAt) / 1000)
   }
   const startedAt = performance.now()
+  if (claim.lost) await tellLostRun(telemetry, claim, queue)
+  const run = { epoch: claim.epoch, worker: options.worker }
   const following = await telemetry.observe(
     'process turns',
-    {
-      'messaging.system.name': 'bullmq',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': queue,
-      'messaging.message.id': turn.id,
-      'turn.epoch': claim.epoch,
-      'turn.worker': options.worker,
-    },
+    processAttributes(turn, run, queue),
     (span) => runLeased(options, claim, span),
-    { parent: turn.carrier, links: [turn.carrier] },
+    processOptions(turn, run),
   )
   const labels = {
     messaging_system_name: 'bullmq',
@@ -134,6 +129,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
   const { backend, telemetry, leaseMs } = options
   const lease = keepLease(backend.journal, claim, leaseMs)
   options.leases.set(claim.turn.id, lease)
+  tellStart(telemetry, claim)
   try {
     const ending = await runAgent(options, claim, lease)
     span.set({ 'turn.outcome': ending.state })
@@ -184,12 +180,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
   try {
     return await telemetry.observe(
       'invoke_agent',
-      {
-        'gen_ai.operation.name': 'invoke_agent',
-        'gen_ai.agent.name': agent.name,
-        'gen_ai.conversation.id': turn.sessionId,
-        'agent.turn.id': turn.id,
-      },
+      agentAttributes(turn),
       async (span) => {
         const ending = await runTurn({
           claim,
@@ -209,6 +200,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
         )
         return ending
       },
+      { knownAs: knownAs(turn, claim) },
     )
   } finally {
     deadline?.close()
@@ -235,6 +227,11 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   completed: 'ok',
   failed: 'failed',
   cancelled: 'cancelled',
+}
+
+function tellStart(telemetry: Telemetry, { turn, epoch, lost }: Claim): void {
+  const fields = { turn_id: turn.id, agent: turn.agent, epoch, ...(lost && { lost_worker: lost.worker }) }
+  telemetry.log.info(fields, lost ? 'turn taken over' : 'turn started')
 }
 
 function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {

@@ -29,6 +29,7 @@ const errors = [
     title: 'Attempts by model, 10 min',
     description: 'Below 20 attempts in 10 minutes the ratio beside it raises no alert.',
     unit: 'suffix: attempts',
+    decimals: 0,
     min: 0,
     queries: [{ expr: `model:provider_attempts:increase10m{${ofModel}}`, legend: '{{provider}}/{{model}}' }],
     limits: LIMITS.attempts,

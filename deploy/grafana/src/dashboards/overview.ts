@@ -1,6 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard } from '../frame.ts'
 import { routeLink } from '../links.ts'
+import { ATTEMPT_COLORS, BREAKER, TURN_COLORS } from '../meanings.ts'
 import { lines, number, table } from '../panels.ts'
 import { quantile, rate, selector, shared } from '../promql.ts'
 import { ERROR_BUDGET, FLOORS, LIMITS } from '../thresholds.ts'
@@ -20,8 +21,9 @@ const now = [
     width: 4,
   }),
   number({
-    title: 'Firing alerts',
-    description: 'Alerts that fire now, the dead-man switch and plain information left out.',
+    title: 'Alerts to act on',
+    description:
+      'Warnings and critical alerts that fire now; the table below has those that only inform, too.',
     unit: 'none',
     queries: [
       {
@@ -76,6 +78,7 @@ const turns = [
       description: 'Turns that ended, a second, all agents together.',
       unit: 'suffix: turns/s',
       queries: [{ expr: rate('turns_total', 'outcome', jobs), legend: '{{outcome}}' }],
+      colors: TURN_COLORS,
       width: 12,
     },
     { stacked: true },
@@ -119,7 +122,7 @@ const upstreams = [
   table({
     title: 'Aliases',
     description:
-      'For each alias: its routes, those whose breaker lets traffic through, and the worst state (3 is open).',
+      'For each alias: its routes, those whose breaker lets traffic through, and the worst state among them.',
     unit: 'none',
     queries: [
       { expr: `count by (alias) (${aliasRoutes})`, legend: 'routes' },
@@ -130,6 +133,7 @@ const upstreams = [
       {
         expr: `max by (alias) (${aliasRoutes} * on (route) group_left () route:route_health_state:code)`,
         legend: 'worst state',
+        named: BREAKER,
       },
     ],
     width: 12,
@@ -153,6 +157,7 @@ const upstreams = [
       description: 'Physical requests to upstreams, a second. Anything but ok has a record.',
       unit: 'suffix: req/s',
       queries: [{ expr: rate('provider_attempts_total', 'outcome', jobs), legend: '{{outcome}}' }],
+      colors: ATTEMPT_COLORS,
       width: 8,
     },
     { stacked: true },

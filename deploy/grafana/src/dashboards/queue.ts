@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard } from '../frame.ts'
+import { DEAF } from '../meanings.ts'
 import { lines, number, states, table } from '../panels.ts'
 import { quantile, rate, selector, shared } from '../promql.ts'
 import { FLOORS, LIMITS } from '../thresholds.ts'
@@ -117,6 +118,7 @@ const workers = [
     description:
       'Wake-ups whose worker died or stood still. Turns go on elsewhere; many of them mean blocked event loops.',
     unit: 'suffix: locks',
+    decimals: 0,
     min: 0,
     queries: [
       { expr: `sum by (queue) (increase(worker_jobs_stalled_total{${jobs}}[10m]))`, legend: '{{queue}}' },
@@ -132,10 +134,7 @@ const workers = [
       queries: [{ expr: `max by (instance) (worker_deaf{${jobs}})`, legend: '{{instance}}' }],
       width: 8,
     },
-    [
-      { value: 0, text: 'listens', color: 'green' },
-      { value: 1, text: 'deaf', color: 'red' },
-    ],
+    DEAF,
   ),
   lines({
     title: 'Time on one wake-up, p95',
@@ -204,10 +203,11 @@ const processes = [
     unit: 's',
     decimals: 0,
     queries: [
-      { expr: `time() - max by (job, instance) (process_start_time_seconds{${jobs}})`, legend: 'age (s)' },
+      { expr: `time() - max by (job, instance) (process_start_time_seconds{${jobs}})`, legend: 'age' },
       {
         expr: `sum by (job, instance) (changes(process_start_time_seconds{${jobs}}[1h]))`,
         legend: 'restarts in 1 h',
+        unit: 'none',
       },
     ],
     width: 6,

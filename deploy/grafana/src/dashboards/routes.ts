@@ -1,25 +1,14 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard } from '../frame.ts'
 import { consoleLink, tracesLink } from '../links.ts'
-import { lines, type State, states, table } from '../panels.ts'
+import { ATTEMPT_COLORS, BREAKER, CONTENT_COLORS, HELD, STATUS_COLORS } from '../meanings.ts'
+import { lines, states, table } from '../panels.ts'
 import { grown, quantile, rate, selector, shared } from '../promql.ts'
 import { FLOORS, LIMITS } from '../thresholds.ts'
 
 const ofRoute = selector(['route'])
 const own = selector(['job', 'route'])
 const evidence = [tracesLink('route', 'route'), consoleLink('route')]
-
-/** `route:route_health_state:code`. */
-const BREAKER: readonly State[] = [
-  { value: 0, text: 'closed', color: 'green' },
-  { value: 1, text: 'degraded', color: 'yellow' },
-  { value: 2, text: 'half-open', color: 'orange' },
-  { value: 3, text: 'open', color: 'red' },
-]
-const HELD: readonly State[] = [
-  { value: 0, text: 'as configured', color: 'green' },
-  { value: 1, text: 'held on the fallback', color: 'purple' },
-]
 
 const breakers = [
   states(
@@ -94,6 +83,7 @@ const symptoms = [
     title: 'Stalls in 5 minutes',
     description: 'Attempts given up because nothing came for the idle limit (30 s by default).',
     unit: 'suffix: stalls',
+    decimals: 0,
     min: 0,
     queries: [{ expr: `provider_stall_count{${ofRoute}}`, legend: '{{route}}' }],
     limits: LIMITS.stalls,
@@ -115,6 +105,7 @@ const symptoms = [
     description:
       'Failed attempts of the last 10 minutes whose record could not be kept. There should be none.',
     unit: 'suffix: failures',
+    decimals: 0,
     min: 0,
     queries: [{ expr: `provider_raw_excerpt_missing{${ofRoute}}`, legend: '{{route}}' }],
     limits: LIMITS.excerptsMissing,
@@ -155,6 +146,7 @@ const attempts = [
       description: 'Physical requests of the chosen routes, a second.',
       unit: 'suffix: req/s',
       queries: [{ expr: rate('provider_attempts_total', 'outcome', own), legend: '{{outcome}}' }],
+      colors: ATTEMPT_COLORS,
       width: 8,
     },
     { stacked: true },
@@ -191,6 +183,7 @@ const attempts = [
       description: 'What the bodies turned out to be, whatever their header said.',
       unit: 'suffix: answers/s',
       queries: [{ expr: rate('provider_responses_total', 'content_type', own), legend: '{{content_type}}' }],
+      colors: CONTENT_COLORS,
       width: 8,
     },
     { stacked: true },
@@ -202,6 +195,7 @@ const attempts = [
         'HTTP status of the answers. A 200 can still fail: success is decided at the end of the stream.',
       unit: 'suffix: answers/s',
       queries: [{ expr: rate('provider_http_status_total', 'status', own), legend: '{{status}}' }],
+      colors: STATUS_COLORS,
       width: 8,
     },
     { stacked: true },
@@ -212,6 +206,7 @@ const attempts = [
       description: 'Second requests on the same route, by the reason of the first one’s failure.',
       unit: 'suffix: retries/s',
       queries: [{ expr: rate('provider_retries_total', 'reason', own), legend: '{{reason}}' }],
+      colors: ATTEMPT_COLORS,
       width: 8,
     },
     { stacked: true },

@@ -1,7 +1,8 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard'
 import { dashboard } from '../frame.ts'
+import { LOADED, SOUNDS } from '../meanings.ts'
 import { lines, number, table } from '../panels.ts'
-import { rate, selector } from '../promql.ts'
+import { mean, rate, selector } from '../promql.ts'
 import { FLOORS, LIMITS } from '../thresholds.ts'
 
 const jobs = selector(['job'])
@@ -17,17 +18,20 @@ const scrapes = [
     width: 12,
     height: 6,
   }),
-  number({
-    title: 'Dead-man switch',
-    description: 'The alert that always fires. Without it nothing would reach anybody.',
-    unit: 'none',
-    queries: [
-      { expr: 'count(ALERTS{alertname="Watchdog",alertstate="firing"}) or vector(0)', legend: 'Watchdog' },
-    ],
-    limits: FLOORS.up,
-    width: 4,
-    height: 6,
-  }),
+  number(
+    {
+      title: 'Dead-man switch',
+      description: 'The alert that always fires. Without it nothing would reach anybody.',
+      unit: 'none',
+      queries: [
+        { expr: 'count(ALERTS{alertname="Watchdog",alertstate="firing"}) or vector(0)', legend: 'Watchdog' },
+      ],
+      limits: FLOORS.up,
+      width: 4,
+      height: 6,
+    },
+    SOUNDS,
+  ),
   number({
     title: 'Overflowing metrics',
     description:
@@ -40,18 +44,21 @@ const scrapes = [
     width: 4,
     height: 6,
   }),
-  number({
-    title: 'Last configuration load',
-    description: 'Whether Prometheus and Alertmanager took the configuration they were given last.',
-    unit: 'none',
-    queries: [
-      { expr: 'min(prometheus_config_last_reload_successful)', legend: 'Prometheus' },
-      { expr: 'min(alertmanager_config_last_reload_successful)', legend: 'Alertmanager' },
-    ],
-    limits: FLOORS.up,
-    width: 4,
-    height: 6,
-  }),
+  number(
+    {
+      title: 'Last configuration load',
+      description: 'Whether Prometheus and Alertmanager took the configuration they were given last.',
+      unit: 'none',
+      queries: [
+        { expr: 'min(prometheus_config_last_reload_successful)', legend: 'Prometheus' },
+        { expr: 'min(alertmanager_config_last_reload_successful)', legend: 'Alertmanager' },
+      ],
+      limits: FLOORS.up,
+      width: 4,
+      height: 6,
+    },
+    LOADED,
+  ),
   lines({
     title: 'Time of a scrape',
     description: 'A slow page is a busy process, or one with too many series.',
@@ -83,8 +90,8 @@ const rules = [
     min: 0,
     queries: [
       {
-        expr: `sum by (rule_group) (rate(prometheus_rule_evaluation_failures_total${WINDOW}))`,
-        legend: '{{rule_group}}',
+        expr: byGroup(`sum by (rule_group) (rate(prometheus_rule_evaluation_failures_total${WINDOW}))`),
+        legend: '{{group}}',
       },
     ],
     width: 8,
@@ -95,7 +102,10 @@ const rules = [
     unit: 's',
     min: 0,
     queries: [
-      { expr: 'max by (rule_group) (prometheus_rule_group_last_duration_seconds)', legend: '{{rule_group}}' },
+      {
+        expr: byGroup('max by (rule_group) (prometheus_rule_group_last_duration_seconds)'),
+        legend: '{{group}}',
+      },
     ],
     width: 8,
   }),
@@ -144,13 +154,14 @@ const deliveries = [
     width: 8,
   }),
   lines({
-    title: 'Time of a delivery, p95',
-    description: 'How long the receivers take to accept a notification.',
+    title: 'Time of a delivery, mean',
+    description:
+      'How long the receivers take to accept a notification. No quantile, since Alertmanager’s buckets begin at 1 s.',
     unit: 's',
     min: 0,
     queries: [
       {
-        expr: `histogram_quantile(0.95, sum by (le, integration) (rate(alertmanager_notification_latency_seconds_bucket${WINDOW})))`,
+        expr: mean('alertmanager_notification_latency_seconds', 'integration', ''),
         legend: '{{integration}}',
       },
     ],
@@ -184,6 +195,11 @@ const safety = [
     width: 8,
   }),
 ]
+
+/** A group of rules is called by its file and its name; the name is enough. */
+function byGroup(expr: string): string {
+  return `label_replace(${expr}, "group", "$1", "rule_group", ".*;(.*)")`
+}
 
 /** Who watches the watchers. */
 export function telemetry(): Dashboard {

@@ -1,7 +1,7 @@
 import type { Telemetry } from '../../../telemetry/telemetry.ts'
 import type { ModelRequest } from '../../types.ts'
 import type { AttemptReport, Upstream } from '../../upstream.ts'
-import { reportToAttributes } from '../metrics.ts'
+import { describeAttempt } from '../metrics.ts'
 import type { Probe } from './health.ts'
 import { verdictOn } from './rules.ts'
 
@@ -37,7 +37,7 @@ export function createProbe(options: ProbeOptions): Probe {
         ...(apiKey !== undefined && { apiKey }),
       })
       onReport(report)
-      span.set(reportToAttributes(report))
+      describeAttempt(span, report)
       if (report.error === undefined) return 'ok'
       const { reason, code } = report.error
       if (reason !== 'cancelled' && verdictOn(reason) === 'neutral') return 'ok'

@@ -19,7 +19,7 @@ import { createCollector } from '../../collect.ts'
 import type { Price } from '../../models/model-info.ts'
 import { costOf, estimateCost } from '../../models/pricing.ts'
 import type { AttemptReport, Upstream } from '../../upstream.ts'
-import { reportToAttributes } from '../metrics.ts'
+import { describeAttempt } from '../metrics.ts'
 import { type Cell, type CellName, cellName, type Fact, type RouteProfile, simplerCells } from './cells.ts'
 import { cellToRequest, type Judgement, judgeProbe, PROBE_INPUT_TOKENS, PROBE_MAX_TOKENS } from './judge.ts'
 import type { ProfileStore } from './store.ts'
@@ -171,7 +171,7 @@ async function ask(options: ProberOptions, { route, cell, run }: Asking): Promis
       stream: cell.stream,
       ...(apiKey !== undefined && { apiKey }),
     })
-    span.set(reportToAttributes(made))
+    describeAttempt(span, made)
     return made
   })
   const report = await attempt.catch(toTurnkeeperError)
