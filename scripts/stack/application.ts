@@ -24,6 +24,7 @@ export type Worker = { readonly process: StackProcess; readonly metrics: string 
 type Options = {
   readonly programs: Programs
   readonly deploy: string
+  readonly configFile: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -32,11 +33,10 @@ const CLI = resolve('bin/turnkeeper.cjs')
 
 /** Starts Redis and the simulated upstream, then workers and the gateway on them. */
 export async function startApplication(site: Site, options: Options): Promise<Application> {
-  const { programs, deploy } = options
+  const { programs, deploy, configFile } = options
   const redisUrl = await startRedis(site, { program: programs.redis, deploy })
   const sim = turnkeeper(site, 'sim', ['sim', '--port', '0'])
   const [, simUrl = ''] = await sim.line(/simulated upstream at (\S+)\/v1/)
-  const configFile = join(deploy, 'turnkeeper/turnkeeper.config.yaml')
   const env = {
     REDIS_URL: redisUrl,
     UPSTREAM_URL: simUrl,

@@ -3,8 +3,9 @@
  */
 
 import { parseArgs } from 'node:util'
+import { notificationLines } from './notification-text.ts'
 import { findPrograms } from './programs.ts'
-import { createReceiver, notificationText } from './receiver.ts'
+import { createReceiver } from './receiver.ts'
 import { absentFiles, type Stack, startStack } from './stack.ts'
 
 const FOLDER = '.turnkeeper/stack'
@@ -17,7 +18,9 @@ async function main(): Promise<number> {
   const absent = absentFiles(flags.monitoring)
   if (absent.length > 0)
     return refuse(`absent: ${absent.join(', ')}. The stack shows and alerts by these files.`)
-  const receiver = await createReceiver((it) => console.log(`  ${notificationText(it)}`))
+  const receiver = await createReceiver((it) => {
+    for (const line of notificationLines(it)) console.log(`  ${line}`)
+  })
   const interrupted = onInterrupt()
   try {
     const starting = startStack({ programs, receiver, folder: FOLDER, monitoring: flags.monitoring })

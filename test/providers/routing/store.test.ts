@@ -212,7 +212,10 @@ describe.each(serverKinds)('breakers on %s', (kind) => {
   })
 
   test('a route that has long been back opens as if for the first time', async () => {
-    store = open({ forgetAfterMs: 500, rules: [{ ...POLICY.rules[0]!, over: 0, openMs: 200, maxMs: 10_000 }] })
+    store = open({
+      forgetAfterMs: 500,
+      rules: [{ ...POLICY.rules[0]!, over: 0, openMs: 200, maxMs: 10_000 }],
+    })
     for (const wait of [600, 0]) {
       await store.report('p/m', html(1, { generation: (await read()).generation }))
       await sleep((await read()).dueInMs! + 5)
