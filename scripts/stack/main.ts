@@ -2,6 +2,7 @@
  * `npm run stack [-- --monitoring DIR]`: the stack of deploy/docker-compose.yml without containers, until Ctrl-C.
  */
 
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { notificationLines } from './notification-text.ts'
 import { findPrograms } from './programs.ts'
@@ -46,16 +47,18 @@ function refuse(problem: string): number {
 
 function addressLines(stack: Stack, receiverUrl: string): string[] {
   return [
-    `Gateway       ${stack.gatewayUrl}`,
+    `Gateway       ${stack.gatewayUrl} (Authorization: Bearer ${stack.gatewayKey})`,
     `Upstream      ${stack.simUrl} (simulated; POST ${stack.simUrl}/_control makes it misbehave)`,
     `Prometheus    ${stack.prometheusUrl}`,
     `Alertmanager  ${stack.alertmanagerUrl}`,
     `Slack & co.   ${receiverUrl} (what would be sent is shown here)`,
     `Logs          ${stack.folder}/logs`,
     '',
-    'Another terminal joins in with:',
+    'Another terminal joins in, and takes the commands of alerts and runbooks as they stand, with:',
+    `  cd ${dirname(stack.configFile)}`,
     `  export REDIS_URL=${stack.env.REDIS_URL} UPSTREAM_URL=${stack.simUrl} RECORDS_DIR=${stack.env.RECORDS_DIR}`,
-    `  npm run turnkeeper -- enqueue assistant --input 'say "hello"' --watch --config ${stack.configFile}`,
+    `  alias turnkeeper='npx turnkeeper'`,
+    `  turnkeeper enqueue assistant --input 'say "hello"' --watch`,
     '',
     'Ctrl-C stops everything.',
   ]

@@ -82,16 +82,15 @@ describe.skipIf(typeof programs === 'string')('from the fault to the pager', () 
   }, async () => {
     expectNote(await inbox.note(STEADY), STEADY, { channel: '#turnkeeper-pages', color: 'danger' })
     expectPage(await inbox.page(STEADY), STEADY)
-    const mitigation = async () => {
-      const response = await fetch(`${stack.gatewayUrl}/v1/routes?explain=steady`)
-      return ((await response.json()) as { mitigation: object }).mitigation
-    }
-    await expect.poll(mitigation, { timeout: 15_000 }).toMatchObject({
-      state: 'moved',
-      reason: expect.stringMatching(/^moved to reviewer \(requested: ModelErrorRatioCritical\)/),
-    })
+    await expect
+      .poll(() => story.mitigationOf(stack, 'steady'), { timeout: 15_000 })
+      .toMatchObject({
+        state: 'moved',
+        reason: expect.stringMatching(/^moved to reviewer \(requested: ModelErrorRatioCritical\)/),
+      })
     expect(await story.routesOfTurn(stack, 'steady')).toEqual([story.FALLBACK_ROUTE])
-    await inbox.note(['RouteMitigationActive', 'steady'])
+    const { text } = await inbox.note(['RouteMitigationActive', 'steady'])
+    expect(text).toContain('`turnkeeper config explain steady`')
   })
 
   test('when everything answers 5xx, people are called by Slack and by PagerDuty', {

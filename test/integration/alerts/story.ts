@@ -64,41 +64,55 @@ export function startQuickStack({ programs, receiver, folder }: Options): Promis
 
 type Config = { readonly models: Readonly<Record<string, unknown>> }
 
-/** Enqueues turns at a steady pace until it is stopped, and tells how many were accepted. */
-export function pour({ gatewayUrl }: Stack, { model, everyMs }: { model: string; everyMs: number }) {
+/** Enqueues turns at a steady pace until it is stopped. */
+export function pour(stack: Stack, { model, everyMs }: { model: string; everyMs: number }) {
   const stopping = new AbortController()
   const flowing = (async () => {
-    let accepted = 0
     while (!stopping.signal.aborted) {
-      if ((await enqueue(gatewayUrl, model)) !== undefined) accepted += 1
+      await enqueue(stack, model)
       await sleep(everyMs)
     }
-    return accepted
   })()
   return {
-    async stop(): Promise<number> {
+    async stop(): Promise<void> {
       stopping.abort()
-      return await flowing
+      await flowing
     },
   }
 }
 
 /** Runs one turn to its end and tells which route served each of its steps. */
-export async function routesOfTurn({ gatewayUrl }: Stack, model: string): Promise<readonly string[]> {
-  const id = await enqueue(gatewayUrl, model)
+export async function routesOfTurn(stack: Stack, model: string): Promise<readonly string[]> {
+  const { id = '' } = (await (await enqueue(stack, model)).json()) as { id?: string }
   const read = async (): Promise<Details> =>
-    (await (await fetch(`${gatewayUrl}/v1/turns/${encodeURIComponent(id ?? '')}`)).json()) as Details
+    (await (await ask(stack, `/v1/turns/${encodeURIComponent(id)}`)).json()) as Details
   await expect.poll(async () => (await read()).state, { timeout: 20_000 }).toBe('completed')
   return (await read()).result?.routes ?? []
 }
 
 type Details = { readonly state: string; readonly result?: { readonly routes: readonly string[] } }
 
-/** The id of the turn, or nothing when it was refused. Its answers are streamed, so that they can stall. */
-async function enqueue(gatewayUrl: string, model: string): Promise<string | undefined> {
-  const body = { agent: 'reviewer', input: 'say "reviewed, and found to be in order"', model }
-  const response = await post(`${gatewayUrl}/v1/turns`, body)
-  return response.ok ? ((await response.json()) as { id: string }).id : undefined
+/** How an alias stands. */
+export async function mitigationOf(stack: Stack, alias: string): Promise<Mitigation> {
+  const response = await ask(stack, `/v1/routes?explain=${alias}`)
+  return ((await response.json()) as { mitigation: Mitigation }).mitigation
+}
+
+type Mitigation = { readonly state: string; readonly reason: string }
+
+/** Its answers are streamed, so that they can stall. */
+function enqueue(stack: Stack, model: string): Promise<Response> {
+  return ask(stack, '/v1/turns', {
+    agent: 'reviewer',
+    input: 'say "reviewed, and found to be in order"',
+    model,
+  })
+}
+
+function ask({ gatewayUrl, gatewayKey }: Stack, path: string, body?: object): Promise<Response> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${gatewayKey}` }
+  const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+  return fetch(`${gatewayUrl}${path}`, { headers, ...sent })
 }
 
 type Fault = {
@@ -109,17 +123,9 @@ type Fault = {
 }
 
 export async function misbehave({ simUrl }: Stack, fault: Fault): Promise<void> {
-  await post(`${simUrl}/_control`, fault)
+  await fetch(`${simUrl}/_control`, { method: 'POST', body: JSON.stringify(fault) })
 }
 
 export async function behave({ simUrl }: Stack): Promise<void> {
   await fetch(`${simUrl}/_control`, { method: 'DELETE' })
-}
-
-function post(url: string, body: object): Promise<Response> {
-  return fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
 }
