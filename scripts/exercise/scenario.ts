@@ -83,13 +83,13 @@ async function faults(stack: Stack, { seconds, elapsed, say }: Timing): Promise<
 async function enqueue(stack: Stack, n: number): Promise<string | undefined> {
   const ordinary = INPUTS[n % INPUTS.length]
   const body = n % EVERY_FAILING === 5 ? { agent: 'assistant', input: TOO_MANY_STEPS } : ordinary
-  const response = await post(`${stack.gatewayUrl}/v1/turns`, body ?? {})
+  const response = await ask(stack, '/v1/turns', body ?? {})
   if (!response.ok) return undefined
   return ((await response.json()) as { id: string }).id
 }
 
 async function cancel(stack: Stack, id: string): Promise<void> {
-  await post(`${stack.gatewayUrl}/v1/turns/${encodeURIComponent(id)}/cancel`, { reason: 'exercise' })
+  await ask(stack, `/v1/turns/${encodeURIComponent(id)}/cancel`, { reason: 'exercise' })
 }
 
 function misbehave(fault: Fault): (stack: Stack) => Promise<void> {
@@ -105,10 +105,14 @@ async function behave({ simUrl }: Stack): Promise<void> {
   await fetch(`${simUrl}/_control`, { method: 'DELETE' })
 }
 
-function post(url: string, body: object): Promise<Response> {
+function ask({ gatewayUrl, gatewayKey }: Stack, path: string, body: object): Promise<Response> {
+  return post(`${gatewayUrl}${path}`, body, { authorization: `Bearer ${gatewayKey}` })
+}
+
+function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
   return fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   })
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { StackProcess } from './processes.ts'
@@ -12,6 +12,8 @@ export type Application = {
   readonly env: Readonly<Record<string, string>>
   readonly simUrl: string
   readonly gatewayUrl: string
+  /** Lets its bearer do everything. */
+  readonly gatewayKey: string
   readonly gatewayMetrics: string
   readonly workers: readonly Worker[]
   /** Starts one more and resolves when it takes turns. */
@@ -24,6 +26,7 @@ export type Worker = { readonly process: StackProcess; readonly metrics: string 
 type Options = {
   readonly programs: Programs
   readonly deploy: string
+  readonly configFile: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -32,16 +35,17 @@ const CLI = resolve('bin/turnkeeper.cjs')
 
 /** Starts Redis and the simulated upstream, then workers and the gateway on them. */
 export async function startApplication(site: Site, options: Options): Promise<Application> {
-  const { programs, deploy } = options
+  const { programs, deploy, configFile } = options
   const redisUrl = await startRedis(site, { program: programs.redis, deploy })
   const sim = turnkeeper(site, 'sim', ['sim', '--port', '0'])
   const [, simUrl = ''] = await sim.line(/simulated upstream at (\S+)\/v1/)
-  const configFile = join(deploy, 'turnkeeper/turnkeeper.config.yaml')
+  const gatewayKey = randomBytes(16).toString('hex')
   const env = {
     REDIS_URL: redisUrl,
     UPSTREAM_URL: simUrl,
     GATEWAY_PORT: '0',
     METRICS_PORT: '0',
+    GATEWAY_KEY_SHA256: createHash('sha256').update(gatewayKey).digest('hex'),
     RECORDS_DIR: site.at('records'),
     ...options.env,
   }
@@ -56,7 +60,7 @@ export async function startApplication(site: Site, options: Options): Promise<Ap
   const serving = gateway.line(/serving at ([^;\s]+); metrics at http:\/\/([^/]+)/)
   const workers = await Promise.all(Array.from({ length: WORKERS }, startWorker))
   const [, gatewayUrl = '', gatewayMetrics = ''] = await serving
-  return { configFile, env, simUrl, gatewayUrl, gatewayMetrics, workers, startWorker }
+  return { configFile, env, simUrl, gatewayUrl, gatewayKey, gatewayMetrics, workers, startWorker }
 }
 
 /** With the settings of the container, read from standard input as there, so that the password is in no file. */

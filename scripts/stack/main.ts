@@ -2,9 +2,11 @@
  * `npm run stack [-- --monitoring DIR]`: the stack of deploy/docker-compose.yml without containers, until Ctrl-C.
  */
 
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { notificationLines } from './notification-text.ts'
 import { findPrograms } from './programs.ts'
-import { createReceiver, notificationText } from './receiver.ts'
+import { createReceiver } from './receiver.ts'
 import { absentFiles, type Stack, startStack } from './stack.ts'
 
 const FOLDER = '.turnkeeper/stack'
@@ -17,7 +19,9 @@ async function main(): Promise<number> {
   const absent = absentFiles(flags.monitoring)
   if (absent.length > 0)
     return refuse(`absent: ${absent.join(', ')}. The stack shows and alerts by these files.`)
-  const receiver = await createReceiver((it) => console.log(`  ${notificationText(it)}`))
+  const receiver = await createReceiver((it) => {
+    for (const line of notificationLines(it)) console.log(`  ${line}`)
+  })
   const interrupted = onInterrupt()
   try {
     const starting = startStack({ programs, receiver, folder: FOLDER, monitoring: flags.monitoring })
@@ -43,16 +47,18 @@ function refuse(problem: string): number {
 
 function addressLines(stack: Stack, receiverUrl: string): string[] {
   return [
-    `Gateway       ${stack.gatewayUrl}`,
+    `Gateway       ${stack.gatewayUrl} (Authorization: Bearer ${stack.gatewayKey})`,
     `Upstream      ${stack.simUrl} (simulated; POST ${stack.simUrl}/_control makes it misbehave)`,
     `Prometheus    ${stack.prometheusUrl}`,
     `Alertmanager  ${stack.alertmanagerUrl}`,
     `Slack & co.   ${receiverUrl} (what would be sent is shown here)`,
     `Logs          ${stack.folder}/logs`,
     '',
-    'Another terminal joins in with:',
+    'Another terminal joins in, and takes the commands of alerts and runbooks as they stand, with:',
+    `  cd ${dirname(stack.configFile)}`,
     `  export REDIS_URL=${stack.env.REDIS_URL} UPSTREAM_URL=${stack.simUrl} RECORDS_DIR=${stack.env.RECORDS_DIR}`,
-    `  npm run turnkeeper -- enqueue assistant --input 'say "hello"' --watch --config ${stack.configFile}`,
+    `  alias turnkeeper='npx turnkeeper'`,
+    `  turnkeeper enqueue assistant --input 'say "hello"' --watch`,
     '',
     'Ctrl-C stops everything.',
   ]

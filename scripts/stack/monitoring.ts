@@ -7,6 +7,7 @@
  */
 
 import { join } from 'node:path'
+import { PAGERDUTY_PATH } from './wire.ts'
 
 type Yaml = string | number | boolean | null | readonly Yaml[] | { readonly [key: string]: Yaml }
 export type YamlMap = { readonly [key: string]: Yaml }
@@ -66,7 +67,7 @@ export function alertmanagerConfig(config: YamlMap, places: Places): YamlMap {
     ...(mapText(rest, (text, key) => substitute(text, key, places)) as YamlMap),
     global: {
       ...(mapText(rest.global ?? {}, (text, key) => substitute(text, key, places)) as YamlMap),
-      pagerduty_url: `${places.receiverUrl}/pagerduty`,
+      pagerduty_url: `${places.receiverUrl}${PAGERDUTY_PATH}`,
     },
     templates: listOf(templates).map((file) =>
       join(places.deploy, 'alertmanager', String(file).replace(/^\/etc\/alertmanager\//, '')),

@@ -1,40 +1,49 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hear, type Message } from './wire.ts'
 
 /** What came where Slack, PagerDuty and others would be. */
-export type Notification = { readonly path: string; readonly body: unknown; readonly atMs: number }
+export type Notification = Message & { readonly path: string; readonly atMs: number }
 
 export type Receiver = {
   readonly url: string
+  /** The newest 1,000. */
   readonly received: readonly Notification[]
+  /** Why messages were refused that those services would refuse, too. */
+  readonly refused: readonly string[]
   close(): Promise<void>
 }
 
-/** Listens on a free port of this machine and keeps the newest 1,000 notifications. */
+const KEPT = 1_000
+
+/** Listens on a free port of this machine. */
 export async function createReceiver(
   onNotification: (it: Notification) => void = () => {},
 ): Promise<Receiver> {
   const received: Notification[] = []
+  const refused: string[] = []
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const notification = {
-      path: request.url ?? '/',
-      body: parsed(Buffer.concat(chunks).toString()),
-      atMs: Date.now(),
+    const path = request.url ?? '/'
+    const text = Buffer.concat(chunks).toString()
+    const heard = hear(path, text)
+    const { status, type, text: answer } = heard.answer
+    response.writeHead(status, { 'content-type': type }).end(answer)
+    if (heard.type === 'refused') {
+      keep(refused, `${path}: ${heard.problem} in ${text.slice(0, 500)}`)
+      return
     }
-    received.push(notification)
-    if (received.length > 1_000) received.shift()
+    const notification = { ...heard.message, path, atMs: Date.now() }
+    keep(received, notification)
     onNotification(notification)
-    // Slack wants "ok"; PagerDuty's client looks at the status alone.
-    const isPage = notification.path.startsWith('/pagerduty')
-    response.writeHead(isPage ? 202 : 200, { 'content-type': 'text/plain' }).end('ok')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // it listens on TCP
   return {
     url: `http://127.0.0.1:${port}`,
     received,
+    refused,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -43,20 +52,7 @@ export async function createReceiver(
   }
 }
 
-/** One line about a notification: where to, and what its text or first alert is. */
-export function notificationText({ path, body }: Notification): string {
-  const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  const [slack] = (fields.attachments ?? []) as { title?: string }[]
-  const page = fields.payload as { summary?: string } | undefined
-  const [alert] = (fields.alerts ?? []) as { status?: string; labels?: { alertname?: string } }[]
-  const about = slack?.title ?? page?.summary ?? `${alert?.status} ${alert?.labels?.alertname}`
-  return `${new Date().toISOString().slice(11, 19)} ${path}: ${about}`
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
+function keep<Item>(list: Item[], item: Item): void {
+  list.push(item)
+  if (list.length > KEPT) list.shift()
 }

@@ -9,6 +9,8 @@ export type Site = {
   /** A path below the folder. */
   at(...parts: readonly string[]): string
   start(name: string, command: string, more: Partial<ProcessOptions>): StackProcess
+  /** Ends a process as a machine that fails would. */
+  kill(name: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -20,14 +22,19 @@ export function openSite(where: string): Site {
   rmSync(folder, { recursive: true, force: true })
   for (const name of FOLDERS) mkdirSync(join(folder, name), { recursive: true })
   const started = new AsyncDisposableStack()
+  const processes = new Map<string, StackProcess>()
   return {
     folder,
     at: (...parts) => join(folder, ...parts),
     start: (name, command, more) => {
       const logFile = join(folder, 'logs', `${name}.log`)
       const process = startProcess({ args: [], ...more, name, command, logFile })
+      processes.set(name, process)
       started.defer(() => process.stop())
       return process
+    },
+    async kill(name) {
+      await processes.get(name)?.stop('SIGKILL')
     },
     close: () => started.disposeAsync(),
   }

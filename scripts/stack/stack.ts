@@ -36,8 +36,12 @@ export type StackOptions = {
   readonly folder: string
   /** Where `prometheus/` and `alertmanager/` lie; default `deploy`. */
   readonly monitoring?: string
-  /** More variables for `deploy/turnkeeper/turnkeeper.config.yaml`. */
+  /** Of workers and gateway; default `deploy/turnkeeper/turnkeeper.config.yaml`. */
+  readonly configFile?: string
+  /** More variables for that file. */
   readonly env?: Readonly<Record<string, string>>
+  /** More flags of Prometheus. */
+  readonly prometheusFlags?: readonly string[]
 }
 
 export type Stack = Omit<Application, 'startWorker' | 'workers' | 'gatewayMetrics'> & {
@@ -46,6 +50,9 @@ export type Stack = Omit<Application, 'startWorker' | 'workers' | 'gatewayMetric
   readonly folder: string
   /** Kills a worker as a machine that fails would, and starts another one in its place. */
   replaceWorker(index: number): Promise<void>
+  /** Kills all of them and starts none. */
+  killWorkers(): Promise<void>
+  killPrometheus(): Promise<void>
   close(): Promise<void>
 }
 
@@ -65,6 +72,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const application = await startApplication(site, {
       programs: options.programs,
       deploy: resolve('deploy'),
+      configFile: resolve(options.configFile ?? 'deploy/turnkeeper/turnkeeper.config.yaml'),
       env: { ALERT_TOKEN: mitigationToken, ...options.env },
     })
     const { gatewayUrl } = application
@@ -75,7 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       receiverUrl: options.receiver.url,
       mitigationToken,
     }
-    const urls = await startMonitoring(site, { application, places, programs: options.programs })
+    const urls = await startMonitoring(site, { application, places, options })
     return running(site, { application, places, urls })
   } catch (error) {
     await site.close()
@@ -98,13 +106,17 @@ function running(site: Site, { application, places, urls }: Parts & { readonly u
       workers[index] = await startWorker()
       writeTargets(places, 'worker', metricsOf(workers))
     },
+    async killWorkers() {
+      await Promise.all(workers.map(({ process }) => process.stop('SIGKILL')))
+    },
+    killPrometheus: () => site.kill('prometheus'),
     close: () => site.close(),
   }
 }
 
 async function startMonitoring(
   site: Site,
-  { application, places, programs }: Parts & { readonly programs: Programs },
+  { application, places, options }: Parts & { readonly options: StackOptions },
 ): Promise<Urls> {
   const prometheus = readYaml(join(places.deploy, 'prometheus/prometheus.yml'))
   const alertmanager = readYaml(join(places.deploy, 'alertmanager/alertmanager.yml'))
@@ -121,7 +133,7 @@ async function startMonitoring(
   writeSecrets(site, secretsOf(alertmanager), places)
   writeFileSync(site.at('prometheus.yml'), stringify(prometheusConfig(prometheus, places)))
   writeFileSync(site.at('alertmanager.yml'), stringify(alertmanagerConfig(alertmanager, places)))
-  site.start('alertmanager', programs.alertmanager, {
+  site.start('alertmanager', options.programs.alertmanager, {
     args: [
       `--config.file=${site.at('alertmanager.yml')}`,
       `--storage.path=${site.at('alertmanager')}`,
@@ -130,11 +142,12 @@ async function startMonitoring(
       '--cluster.listen-address=',
     ],
   })
-  site.start('prometheus', programs.prometheus, {
+  site.start('prometheus', options.programs.prometheus, {
     args: [
       `--config.file=${site.at('prometheus.yml')}`,
       `--storage.tsdb.path=${site.at('prometheus')}`,
       `--web.listen-address=${own}`,
+      ...(options.prometheusFlags ?? []),
     ],
   })
   await Promise.all([own, alerts].map((address) => untilAnswers(`http://${address}/-/ready`)))

@@ -21,6 +21,11 @@ type Service = {
   networks?: string[]
   deploy: { replicas?: number; resources: { limits: { cpus: string; memory: string } } }
 }
+type Webhook = {
+  url: string
+  http_config?: { authorization: { credentials_file: string } }
+}
+type Alertmanager = { receivers: { name: string; webhook_configs?: Webhook[] }[] }
 type Compose = {
   services: Record<string, Service>
   volumes: Record<string, unknown>
@@ -28,6 +33,13 @@ type Compose = {
   networks: Record<string, { internal?: boolean }>
 }
 
+const CONFIG = 'deploy/turnkeeper/turnkeeper.config.yaml'
+/** As they would stand in deploy/.env. */
+const VALUES = {
+  REDIS_PASSWORD: 'x',
+  GATEWAY_KEY_SHA256: 'c'.repeat(64),
+  MITIGATION_TOKEN: 'the-token-of-alerts',
+}
 const compose = parse(readFileSync('deploy/docker-compose.yml', 'utf8'), { merge: true }) as Compose
 const services = Object.entries(compose.services)
 
@@ -35,7 +47,6 @@ test('it has every part of the stack, the simulated upstream only where asked fo
   expect(Object.keys(compose.services).sort()).toEqual([
     'alertmanager',
     'gateway',
-    'gateway-door',
     'grafana',
     'prometheus',
     'redis',
@@ -79,6 +90,34 @@ test('only Grafana and the gateway are published, to this machine alone', () => 
   for (const [, { ports = [] }] of services) for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/)
 })
 
+test('the gateway is reached from other containers: by clients with a key, by Alertmanager with its token', async () => {
+  const { environment, ports } = compose.services.gateway as Service
+  const { server } = await loadConfig(CONFIG, { env: asCompose(environment, VALUES) })
+  expect(server).toMatchObject({ host: '0.0.0.0', port: 8317, anonymous: ['health'] })
+  expect(server.apiKeys).toMatchObject([{ sha256: VALUES.GATEWAY_KEY_SHA256, admin: true }])
+  expect(server.alertToken?.reveal()).toBe(VALUES.MITIGATION_TOKEN)
+  expect(ports).toEqual([`127.0.0.1:${server.port}:${server.port}`])
+
+  const { receivers } = parse(readFileSync('deploy/alertmanager/alertmanager.yml', 'utf8')) as Alertmanager
+  const [webhook] = receivers.find(({ name }) => name === 'mitigation')?.webhook_configs ?? []
+  expect(webhook?.url).toBe(`http://gateway:${server.port}/v1/mitigations`)
+  expect(webhook?.http_config?.authorization.credentials_file).toBe('/run/secrets/mitigation_token')
+  expect(compose.services.alertmanager?.secrets).toContain('mitigation_token')
+  expect(compose.secrets.mitigation_token).toEqual({ environment: 'MITIGATION_TOKEN' })
+})
+
+test('with no key set the gateway lets nobody in', async () => {
+  const { server } = await loadConfig(CONFIG, { env: {} })
+  expect(server.apiKeys.map(({ sha256 }) => sha256)).toEqual(['0'.repeat(64)])
+})
+
+test('commands of runbooks find the program and the configuration in a container', () => {
+  const image = readFileSync('deploy/Dockerfile', 'utf8')
+  expect(image).toMatch(/^ENV PATH="\/app\/node_modules\/\.bin:\$PATH"$/m)
+  expect(image).toMatch(/^WORKDIR \/app\/stack\nCOPY deploy\/turnkeeper \.\/$/m)
+  for (const name of ['worker', 'gateway']) expect(compose.services[name]?.command).not.toContain('--config')
+})
+
 test('Redis keeps everything, evicts nothing, asks for a password and has no way out', () => {
   const settings = new Map(
     readFileSync('deploy/redis/redis.conf', 'utf8')
@@ -103,16 +142,20 @@ test('several workers run and are found by the name that Prometheus asks for', (
 
 test('every secret is named in the example, and no value stands in the file', () => {
   const example = readFileSync('deploy/.env.example', 'utf8')
-  for (const { environment } of Object.values(compose.secrets)) expect(example).toMatch(`\n${environment}=\n`)
+  const needed = [...readFileSync('deploy/docker-compose.yml', 'utf8').matchAll(/\$\{(\w+):\?/g)].map(
+    ([, name]) => name,
+  )
+  expect(needed).toContain('GATEWAY_KEY_SHA256')
+  for (const name of [...needed, ...Object.values(compose.secrets).map(({ environment }) => environment)])
+    expect(example).toMatch(`\n${name}=\n`)
   expect(readFileSync('.gitignore', 'utf8').split('\n')).toContain('.env')
   expect(readFileSync('.dockerignore', 'utf8').split('\n')).toContain('**/.env')
 })
 
 test('the configuration of the stack is accepted, as it is and with what compose sets', async () => {
-  const file = 'deploy/turnkeeper/turnkeeper.config.yaml'
-  expect((await loadConfig(file, { env: {} })).metrics).toMatchObject({ host: '127.0.0.1', port: 9464 })
+  expect((await loadConfig(CONFIG, { env: {} })).metrics).toMatchObject({ host: '127.0.0.1', port: 9464 })
   const worker = compose.services.worker as Service
-  const config = await loadConfig(file, { env: asCompose(worker.environment, { REDIS_PASSWORD: 'x' }) })
+  const config = await loadConfig(CONFIG, { env: asCompose(worker.environment, VALUES) })
   expect(config.redis.url).toBe('redis://:x@redis:6379')
   expect(config.metrics).toMatchObject({ host: '0.0.0.0', port: 9464 })
   expect(config.telemetry.otlpEndpoint).toBe('http://tempo:4318')

@@ -110,7 +110,7 @@ export function createDetours({ watch, table, router, random = Math.random }: De
       if (there === undefined) return { ...own, mitigation }
       const passed = own.candidates
         .filter(({ route }) => there.candidates.every((one) => one.route !== route))
-        .map((one) => ({ ...one, chosen: false, reason: mitigation.reason }))
+        .map((one) => ({ ...one, chosen: false, place: null, reason: mitigation.reason }))
       return { ...own, mitigation, candidates: [...there.candidates, ...passed] }
     },
   }

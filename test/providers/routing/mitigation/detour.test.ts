@@ -108,6 +108,17 @@ describe('the way of a call', () => {
     expect(explained?.candidates[0]).toMatchObject({ route: 'p/a', chosen: true })
   })
 
+  test('is explained with the own routes behind it, which it does not come to', async () => {
+    const { detours } = await stage({ coder: MOVED })
+    const { candidates = [] } = detours.explain('coder') ?? {}
+    expect(candidates.map(({ route, place }) => [route, place])).toEqual([
+      ['p/s', 1],
+      ['p/t', 2],
+      ['p/a', null],
+      ['p/b', null],
+    ])
+  })
+
   test('is explained in words, in every state', async () => {
     const words = async (records: Readonly<Record<string, MitigationRecord>>) =>
       (await stage(records)).detours.explain('coder')?.mitigation?.reason
