@@ -112,6 +112,10 @@ const MEANING: Readonly<Record<string, string>> = {
   'recorder.request': 'whether what we sent is kept: `never`, or `failed` for failed attempts',
   'telemetry.otlpEndpoint': 'base URL of a collector (OTLP over HTTP); without one no traces',
   'telemetry.sampling': 'share of the traces that are kept, 0 to 1',
+  'telemetry.captureContent':
+    'whether prompts, answers, tool arguments and results stand in spans (16 KiB of each); never in logs and metrics',
+  'telemetry.jsonl':
+    'file to which workers and the HTTP face append how their routes stand, a line of JSON a route every 10 s',
   'telemetry.logLevel': 'debug, info, warn, error; `--log-level` on the command line wins',
   agents: 'module whose default export is the list of agents, relative to this file',
 }
@@ -139,6 +143,7 @@ const WITHOUT_DEFAULT = new Set([
   'models.*.mitigation.fallback',
   'server.alertToken',
   'telemetry.otlpEndpoint',
+  'telemetry.jsonl',
   'agents',
 ])
 

@@ -291,7 +291,11 @@ export type TelemetryConfig = {
   readonly otlpEndpoint?: string
   /** Share of traces kept, 0 to 1. */
   readonly sampling: number
+  /** Whether prompts, answers, tool arguments and results stand in spans. */
+  readonly captureContent: boolean
   readonly logLevel: LogLevel
+  /** File to which lines about the routes are appended; absent: none. */
+  readonly jsonl?: string
 }
 
 /** The least that is logged. */

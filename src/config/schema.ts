@@ -147,9 +147,12 @@ const telemetry = section({
     })
     .transform((url) => url?.replace(/\/+$/, '')),
   sampling: share.default(DEFAULTS.telemetry.sampling),
+  captureContent: flag.default(DEFAULTS.telemetry.captureContent),
   logLevel: oneOf(...LOG_LEVELS).default(DEFAULTS.telemetry.logLevel),
-}).transform(({ otlpEndpoint, ...rest }) => ({
+  jsonl: optionalText,
+}).transform(({ otlpEndpoint, jsonl, ...rest }) => ({
   ...rest,
+  ...(jsonl !== undefined && { jsonl }),
   ...(otlpEndpoint !== undefined && { otlpEndpoint }),
 }))
 

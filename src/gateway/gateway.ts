@@ -9,6 +9,7 @@ import { secretValues } from '../config/describe.ts'
 import { packageVersion } from '../config/version.ts'
 import { openReloadableRuntime } from '../providers/reloadable.ts'
 import { createAskForMitigation } from '../providers/routing/mitigation/alert.ts'
+import { streamOfConfig } from '../providers/snapshot/snapshot-stream.ts'
 import { openBackend, type QueueBackend } from '../queue/backend.ts'
 import { clientOn } from '../queue/client/client.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
@@ -45,6 +46,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const { heartbeatMs = 15_000, logStream, load = async () => config } = options
   await using opening = new AsyncDisposableStack()
   const telemetry = opening.use(await openTelemetry(config, logStream))
+  opening.use(streamOfConfig(config.telemetry, telemetry))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
   const redis = { url: backend.server.url, command: backend.redis }

@@ -30,8 +30,12 @@ export type TelemetryOptions = {
 }
 
 export type RunningTelemetry = Telemetry & {
+  /** Id of this process in logs and traces. */
+  readonly instance: string
   /** The URL of the page for Prometheus, if it is served. */
   readonly metricsUrl?: string
+  /** That page, collected now. */
+  readonly metricsPage?: () => Promise<string>
   /** Values that no log line and no span may show from now on, besides those known already. */
   learnSecrets(values: readonly string[]): void
   /** Sends the spans that are left, waiting a few seconds at most, and stops serving. May be called twice. */
@@ -89,7 +93,9 @@ export async function createTelemetry({
     ...noTelemetry,
     ...metering?.instruments,
     ...(tracing && createObserve({ ...tracing, redactor })),
-    ...(metering && { metricsUrl: metering.url }),
+    ...(metering && { metricsUrl: metering.url, metricsPage: metering.page }),
+    instance: instanceId,
+    capturesContent: tracing !== undefined && config.captureContent,
     log,
     learnSecrets(values) {
       if (values.every((value) => known.has(value))) return
@@ -104,6 +110,7 @@ export async function createTelemetry({
 type RunningMetrics = {
   readonly instruments: Pick<Telemetry, 'count' | 'record' | 'gauge'>
   readonly url: string
+  readonly page: () => Promise<string>
   close(): Promise<void>
 }
 
@@ -137,19 +144,19 @@ async function startMetrics(
     endVitals()
     await Promise.allSettled([server.close(), metering.close()])
   }
-  return { instruments, url: server.url, close }
+  return { instruments, url: server.url, page: metering.page, close }
 }
 
 async function startTracing(
   identity: Identity,
   { config, log }: { config: TelemetryConfig; log: Log },
 ): Promise<Tracing | undefined> {
-  const { otlpEndpoint, sampling } = config
+  const { otlpEndpoint, sampling, captureContent } = config
   if (otlpEndpoint === undefined) return undefined
   const { setUpTracing } = await import('./setup.ts')
   const onExportFailed = (error: Error | undefined): void =>
     log.warn({ error }, 'traces cannot be sent: spans are dropped until the receiver answers')
-  return setUpTracing(identity, { otlpEndpoint, sampling, onExportFailed })
+  return setUpTracing(identity, { otlpEndpoint, sampling, captureContent, onExportFailed })
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -10,5 +10,6 @@ export const noTelemetry: Telemetry = {
   record: nothing,
   gauge: () => nothing,
   carrier: () => ({}),
+  capturesContent: false,
   log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
 }

@@ -36,6 +36,8 @@ const EXPORT_TIMEOUT_MS = 5000
 const SERIES_PER_METRIC = 10_000
 /** What we set is names and numbers; longer is a mistake and may be content. */
 const MAX_ATTRIBUTE_CHARS = 1024
+/** Of prompts and answers, where they are wanted. */
+const MAX_CONTENT_CHARS = 16 * 1024
 
 export type Identity = { readonly service: string; readonly version: string; readonly instanceId: string }
 
@@ -53,6 +55,7 @@ export type TracingOptions = {
   readonly otlpEndpoint: string
   /** Share of the traces that begin here and are kept; the others follow their parent. */
   readonly sampling: number
+  readonly captureContent: boolean
   /** Called at the first of a row of failed exports. */
   readonly onExportFailed: (error: Error | undefined) => void
 }
@@ -60,7 +63,7 @@ export type TracingOptions = {
 /** Traces over OTLP/HTTP, in batches; of an instance of its own, never the global provider. */
 export function setUpTracing(
   identity: Identity,
-  { otlpEndpoint, sampling, onExportFailed }: TracingOptions,
+  { otlpEndpoint, sampling, captureContent, onExportFailed }: TracingOptions,
 ): Tracing {
   shareContext()
   const exporter = new OTLPTraceExporter({
@@ -72,7 +75,7 @@ export function setUpTracing(
     resource: resourceOf(identity),
     idGenerator: ids,
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampling) }),
-    spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARS },
+    spanLimits: { attributeValueLengthLimit: captureContent ? MAX_CONTENT_CHARS : MAX_ATTRIBUTE_CHARS },
     spanProcessors: [new BatchSpanProcessor({ exporter: tellFailures(exporter, onExportFailed) })],
   })
   return {

@@ -5,7 +5,10 @@
 
 import type { CounterName, GaugeName, HistogramName, Operation } from './catalogue.ts'
 
-/** Enums, configured ids and numbers only: never a prompt, an answer, a key or a URL with a query. */
+/**
+ * Enums, configured ids and numbers only: never a key or a URL with a query, and a prompt or an answer only in a span
+ * and while `capturesContent`.
+ */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
 
 /** Values of a metric's labels, all of them as the catalogue lists them. */
@@ -67,4 +70,6 @@ export type Telemetry = {
   /** The active span as text, for a message to another process. */
   carrier(): Carrier
   readonly log: Log
+  /** Whether spans may hold prompts, answers, tool arguments and results. */
+  readonly capturesContent: boolean
 }

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { pageToSamples } from '../../src/cli/metrics/page.ts'
-import { samplesToSnapshot } from '../../src/cli/metrics/snapshot.ts'
+import { samplesToSnapshot } from '../../src/providers/snapshot/snapshot.ts'
+import { pageToSamples } from '../../src/telemetry/page.ts'
 import { runCli } from './run-cli.ts'
 
 const PAGE = `# TYPE provider_attempts_total counter

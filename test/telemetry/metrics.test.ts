@@ -22,7 +22,7 @@ afterEach(async () => {
 
 async function start(): Promise<RunningTelemetry> {
   telemetry = await createTelemetry({
-    config: { sampling: 1, logLevel: 'info' },
+    config: { sampling: 1, captureContent: false, logLevel: 'info' },
     metrics: { host: '127.0.0.1', port: 0, explicit: false },
     service: 'worker',
     version: '1.2.3',

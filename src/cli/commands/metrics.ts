@@ -1,6 +1,6 @@
 import { TurnkeeperError } from '../../errors.ts'
+import type { MetricsSnapshot } from '../../providers/snapshot/snapshot.ts'
 import { type AddCommand, example, type GlobalOptions } from '../command.ts'
-import type { MetricsSnapshot } from '../metrics/snapshot.ts'
 import { findConfig } from '../settings.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -30,15 +30,15 @@ export const metricsCommand: AddCommand = (parent, { terminal }) => {
     .action(async (options: ExportOptions, command) => {
       const snapshot = await takeSnapshot(options.from, command.optsWithGlobals() as GlobalOptions)
       if (options.http !== undefined) await post(options.http, snapshot)
-      if (options.jsonl) for (const line of snapshotToLines(snapshot)) terminal.print(line)
+      if (options.jsonl) await printLines(snapshot, terminal)
       else if (options.http === undefined) printRoutes(snapshot, terminal)
       terminal.json(snapshot)
     })
 }
 
 async function takeSnapshot(from: readonly string[], globals: GlobalOptions): Promise<MetricsSnapshot> {
-  const { pageToSamples } = await import('../metrics/page.ts')
-  const { samplesToSnapshot } = await import('../metrics/snapshot.ts')
+  const { pageToSamples } = await import('../../telemetry/page.ts')
+  const { samplesToSnapshot } = await import('../../providers/snapshot/snapshot.ts')
   const urls = from.length > 0 ? from : [await configuredUrl(globals)]
   const pages = await Promise.all(urls.map(readPage))
   return samplesToSnapshot(pages.map(pageToSamples), new Date())
@@ -72,13 +72,9 @@ async function ask(url: string, init: RequestInit, remedy: string): Promise<Resp
   throw new TurnkeeperError('connection', `${where} answered with status ${response.status}: ${remedy}`)
 }
 
-/** A line a route, each complete by itself. */
-function snapshotToLines({ generatedAt, window, providers }: MetricsSnapshot): readonly string[] {
-  return Object.entries(providers).flatMap(([provider, { routes }]) =>
-    Object.entries(routes).map(([route, figures]) =>
-      JSON.stringify({ generatedAt, window, provider, route, ...figures }),
-    ),
-  )
+async function printLines(snapshot: MetricsSnapshot, terminal: Terminal): Promise<void> {
+  const { snapshotToLines } = await import('../../providers/snapshot/snapshot.ts')
+  for (const line of snapshotToLines(snapshot)) terminal.print(line)
 }
 
 function printRoutes({ providers }: MetricsSnapshot, terminal: Terminal): void {

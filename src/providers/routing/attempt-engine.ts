@@ -53,8 +53,9 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
   }
   return {
     run: (request, emit, options = {}) => {
-      const call = openCall(world, { request, emit, options })
-      return observeCall(world, request, (span) => runChecked(call, span))
+      return observeCall(world, request, (span) =>
+        runChecked(openCall(world, { request, emit: span.tap(emit), options }), span),
+      )
     },
   }
 }

@@ -5,9 +5,10 @@ import { ATTR } from '../../telemetry/semconv.ts'
 import type { ActiveSpan, Attributes, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Price } from '../models/model-info.ts'
 import { costOf } from '../models/pricing.ts'
-import type { ModelRequest } from '../types.ts'
+import type { ModelRequest, PartSink } from '../types.ts'
 import type { AttemptReport } from '../upstream.ts'
 import type { AnswerFacts } from './commit-gate.ts'
+import { captureContent } from './content.ts'
 import type { Decision, RunOutcome } from './engine-types.ts'
 import {
   countCost,
@@ -25,6 +26,8 @@ export type CallSpan = {
   readonly alias: string
   /** The answer has begun. */
   readonly onContent: () => void
+  /** What the parts of the answer go through. */
+  readonly tap: (emit: PartSink) => PartSink
   readonly onAttempt: (route: RouteConfig, facts: AnswerFacts, report: AttemptReport) => void
 }
 
@@ -33,9 +36,10 @@ type World = { readonly table: RouteTable; readonly telemetry: Telemetry; readon
 /** Runs `work` inside the `chat` span, which covers all retries and reroutes of the call. */
 export function observeCall(
   { table, telemetry, clock }: World,
-  { model = '', parameters }: ModelRequest,
+  request: ModelRequest,
   work: (span: CallSpan) => Promise<RunOutcome>,
 ): Promise<RunOutcome> {
+  const { model = '', parameters } = request
   const alias = table.aliasLabel(model)
   const expected = table.find(model)?.routes[0]
   const attributes = {
@@ -50,8 +54,10 @@ export function observeCall(
     const seconds = (): number => (clock() - startedAt) / 1000
     let firstContentSeconds: number | undefined
     let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
+    const content = telemetry.capturesContent ? captureContent(request) : undefined
     const outcome = await work({
       alias,
+      tap: (emit) => content?.tap(emit) ?? emit,
       onContent: () => {
         firstContentSeconds ??= seconds()
       },
@@ -68,6 +74,7 @@ export function observeCall(
       span.set(answerAttributes(last.route, last.facts, last.report))
     }
     span.set({ [ATTR.responseTimeToFirstChunk]: firstContentSeconds })
+    if (content !== undefined) span.set(content.attributes())
     closeSpan(span, outcome)
     return outcome
   })

@@ -1,5 +1,7 @@
 import { TurnkeeperError } from '../../errors.ts'
 import type { ToolCall } from '../../providers/types.ts'
+import { ATTR } from '../../telemetry/semconv.ts'
+import type { Attributes } from '../../telemetry/telemetry.ts'
 import type { TurnContext } from '../turn/turn-context.ts'
 import type { Tool, ToolContext } from './tool.ts'
 
@@ -37,6 +39,7 @@ export async function runTool(
       const outcome = tool
         ? await execute(tool, call, { ...toolContext, checkLease })
         : noSuchTool(call.name, [...agent.tools.keys()])
+      if (telemetry.capturesContent) span.set(contentOf(call, outcome))
       if (!outcome.ok) span.fail(outcome.error.code)
       telemetry.record(
         'gen_ai_execute_tool_duration_seconds',
@@ -46,6 +49,14 @@ export async function runTool(
       return outcome
     },
   )
+}
+
+/** For whoever wants it in spans. */
+function contentOf({ input }: ToolCall, outcome: ToolOutcome): Attributes {
+  return {
+    [ATTR.toolCallArguments]: typeof input === 'string' ? input : JSON.stringify(input),
+    [ATTR.toolCallResult]: outcome.ok ? outcome.content : outcome.error.message,
+  }
 }
 
 async function execute(

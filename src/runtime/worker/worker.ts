@@ -15,6 +15,7 @@ import { loadConfig } from '../../config/load.ts'
 import { packageVersion } from '../../config/version.ts'
 import { TurnkeeperError } from '../../errors.ts'
 import { openReloadableRuntime, type ReloadableRuntime } from '../../providers/reloadable.ts'
+import { streamOfConfig } from '../../providers/snapshot/snapshot-stream.ts'
 import { openBackend, type QueueBackend } from '../../queue/backend.ts'
 import { startWakeWorker, type WakeWorker } from '../../queue/bullmq.ts'
 import { startCensus } from '../../queue/census.ts'
@@ -152,6 +153,7 @@ async function openParts(config: Config, id: string): Promise<Parts> {
       },
     }),
   )
+  opening.use(streamOfConfig(config.telemetry, telemetry))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
   const redis = { url: backend.server.url, command: backend.redis }

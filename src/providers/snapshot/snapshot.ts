@@ -5,9 +5,9 @@
  * so is a rate, for which two looks are needed.
  */
 
-import { STATES } from '../../providers/routing/breaker/states.ts'
-import type { Outcome } from '../../providers/routing/outcome.ts'
-import type { Sample } from './page.ts'
+import type { Sample } from '../../telemetry/page.ts'
+import { STATES } from '../routing/breaker/states.ts'
+import type { Outcome } from '../routing/outcome.ts'
 
 export type Quantiles = { readonly p50: number | null; readonly p95: number | null }
 
@@ -79,6 +79,18 @@ export function samplesToSnapshot(pages: readonly (readonly Sample[])[], now: Da
     providers[provider] = { credentials: credentialsOf(samples, provider), routes }
   }
   return { generatedAt: now.toISOString(), window: 'since_start', processes: pages.length, providers }
+}
+
+/** A line a route, each complete by itself; `more` stands in each. */
+export function snapshotToLines(
+  { generatedAt, window, providers }: MetricsSnapshot,
+  more: Readonly<Record<string, string>> = {},
+): readonly string[] {
+  return Object.entries(providers).flatMap(([provider, { routes }]) =>
+    Object.entries(routes).map(([route, figures]) =>
+      JSON.stringify({ generatedAt, window, ...more, provider, route, ...figures }),
+    ),
+  )
 }
 
 type RouteLabels = { readonly provider: string; readonly route: string; readonly model: string }
