@@ -46,11 +46,11 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
   const { heartbeatMs = 15_000, logStream, load = async () => config } = options
   await using opening = new AsyncDisposableStack()
   const telemetry = opening.use(await openTelemetry(config, logStream))
-  opening.use(streamOfConfig(config.telemetry, telemetry))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
   const redis = { url: backend.server.url, command: backend.redis }
   const models = opening.use(await openReloadableRuntime(config, { ...redis, telemetry }))
+  opening.use(streamOfConfig(config.telemetry, telemetry))
   const closing = new AbortController()
   const server = createServer({
     server: config.server,

@@ -40,16 +40,9 @@ export function streamSnapshots(options: SnapshotStreamOptions): AsyncDisposable
   const write = async (): Promise<void> => {
     try {
       const snapshot = samplesToSnapshot([pageToSamples(await page())], new Date())
+      const lines = snapshotToLines(snapshot, { instance })
       await mkdir(dirname(file), { recursive: true })
-      await appendFile(
-        file,
-        snapshotToLines(snapshot, { instance })
-          .map((line) => `${line}\n`)
-          .join(''),
-        {
-          mode: 0o600,
-        },
-      )
+      await appendFile(file, lines.map((line) => `${line}\n`).join(''), { mode: 0o600 })
       if ((await stat(file)).size > maxBytes) await rename(file, `${file}.1`)
       isFailing = false
     } catch (error) {

@@ -153,13 +153,13 @@ async function openParts(config: Config, id: string): Promise<Parts> {
       },
     }),
   )
-  opening.use(streamOfConfig(config.telemetry, telemetry))
   const backend = await openBackend(config, { warn: (message) => telemetry.log.warn({}, message) })
   opening.defer(() => backend.close())
   const redis = { url: backend.server.url, command: backend.redis }
   const models = opening.use(
     await openReloadableRuntime(config, { ...redis, telemetry, fetchLists: true, probing: { send: true } }),
   )
+  opening.use(streamOfConfig(config.telemetry, telemetry))
   const parts = opening.move()
   return { telemetry, backend, models, active, vitals, close: () => parts.disposeAsync() }
 }
