@@ -3,8 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stack } from '../stack/stack.ts'
 
-/** Variables of the stack's configuration under which faults show within seconds. */
-export const EXERCISE_ENV = { UPSTREAM_IDLE: '2s' } as const
+/** Of the stack, so that faults and alerts show within seconds. */
+export const EXERCISE_OPTIONS = {
+  env: { UPSTREAM_IDLE: '2s' },
+  // An alert that fires before Prometheus has found Alertmanager is lost, and by default sent again after a minute.
+  prometheusFlags: ['--rules.alert.resend-delay=5s'],
+} as const
 
 type Fault = {
   readonly model: string
