@@ -77,7 +77,9 @@ describe.skipIf(typeof programs === 'string')('on a stack with traffic and fault
     const exported = new Set(
       data.map((name) => (withoutSuffix(name) in HISTOGRAMS ? withoutSuffix(name) : name)),
     )
-    const ofPrometheus = [...exported].filter((name) => /^(?:up|target_info|scrape_\w+)$/.test(name))
+    const ofPrometheus = [...exported].filter((name) =>
+      /^(?:up|ALERTS(?:_FOR_STATE)?|target_info|scrape_\w+)$/.test(name),
+    )
     const catalogue = Object.keys({ ...COUNTERS, ...GAUGES, ...HISTOGRAMS })
     expect([...exported].sort()).toEqual([...catalogue, ...ofPrometheus].sort())
   })
