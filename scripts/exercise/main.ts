@@ -11,7 +11,7 @@ import { findPrograms } from '../stack/programs.ts'
 import { createReceiver } from '../stack/receiver.ts'
 import { absentFiles, startStack } from '../stack/stack.ts'
 import { type Checked, checkDashboards } from './check.ts'
-import { EXERCISE_ENV, exercise } from './scenario.ts'
+import { EXERCISE_OPTIONS, exercise } from './scenario.ts'
 import { contactSheet } from './sheet/page.ts'
 import { findBrowser, writePicture } from './sheet/picture.ts'
 
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     receiver,
     folder: '.turnkeeper/exercise',
     monitoring: flags.monitoring,
-    env: EXERCISE_ENV,
+    ...EXERCISE_OPTIONS,
   })
   closing.defer(() => stack.close())
   console.log(`Prometheus ${stack.prometheusUrl}, logs in ${stack.folder}/logs`)

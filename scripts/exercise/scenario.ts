@@ -1,10 +1,17 @@
 /** What happens to the stack while it is exercised: turns of every kind at a steady pace, and one fault after another. */
 
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Stack } from '../stack/stack.ts'
 
-/** Variables of the stack's configuration under which faults show within seconds. */
-export const EXERCISE_ENV = { UPSTREAM_IDLE: '2s' } as const
+/** Of the stack, so that faults and alerts show within seconds. */
+export const EXERCISE_OPTIONS = {
+  env: { UPSTREAM_IDLE: '2s' },
+  // An alert that fires before Prometheus has found Alertmanager is lost, and by default sent again after a minute.
+  prometheusFlags: ['--rules.alert.resend-delay=5s'],
+} as const
 
 type Fault = {
   readonly model: string
@@ -20,9 +27,11 @@ const EVENTS: readonly (readonly [at: number, name: string, happen: (stack: Stac
   [0.25, 'the second route stalls', misbehave({ model: 'gpt-5-mini', fault: 'stall:40', times: 30 })],
   [0.35, 'the third route is limited, then fails now and then', limitedThenFailing],
   [0.5, 'a worker is killed', (stack) => stack.replaceWorker(0)],
+  [0.55, 'a person keeps the third route out for a while', openThirdRoute],
   [0.7, 'the upstream behaves again', behave],
 ]
 
+const CLI = resolve('bin/turnkeeper.cjs')
 const TURNS_A_SECOND = 4
 
 /** One after another; the words are directives to the simulated upstream. */
@@ -99,6 +108,12 @@ function misbehave(fault: Fault): (stack: Stack) => Promise<void> {
 async function limitedThenFailing(stack: Stack): Promise<void> {
   await misbehave({ model: 'deepseek-v3.2', fault: '500', share: 0.2 })(stack)
   await misbehave({ model: 'deepseek-v3.2', fault: '429:1', times: 3 })(stack)
+}
+
+/** What opens by itself hangs on how many calls meet a fault at once; this opens in any case. */
+async function openThirdRoute({ configFile, env }: Stack): Promise<void> {
+  const args = ['breaker', 'open', 'backup/deepseek-v3.2', '--for', '20s', '--config', configFile]
+  await promisify(execFile)(process.execPath, [CLI, ...args], { env: { ...process.env, ...env } })
 }
 
 async function behave({ simUrl }: Stack): Promise<void> {

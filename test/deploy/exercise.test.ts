@@ -6,12 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Checked, checkDashboards } from '../../scripts/exercise/check.ts'
 import { MAY_BE_EMPTY } from '../../scripts/exercise/empty-panels.ts'
 import { readDashboards, type TimeRange } from '../../scripts/exercise/panels.ts'
-import { type Course, EXERCISE_ENV, exercise } from '../../scripts/exercise/scenario.ts'
+import { type Course, EXERCISE_OPTIONS, exercise } from '../../scripts/exercise/scenario.ts'
 import { contactSheet } from '../../scripts/exercise/sheet/page.ts'
 import { findBrowser, writePicture } from '../../scripts/exercise/sheet/picture.ts'
 import { findPrograms } from '../../scripts/stack/programs.ts'
 import { createReceiver, type Receiver } from '../../scripts/stack/receiver.ts'
 import { type Stack, startStack } from '../../scripts/stack/stack.ts'
+import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/telemetry/catalogue.ts'
+import { withoutSuffix } from './promql-names.ts'
+import { recordingRules } from './rule-files.ts'
 
 const programs = findPrograms()
 const browser = findBrowser()
@@ -38,7 +41,7 @@ describe.skipIf(typeof programs === 'string')('on a stack with traffic and fault
   beforeAll(async () => {
     if (typeof programs === 'string') return
     receiver = await createReceiver()
-    stack = await startStack({ programs, receiver, folder: join(folder, 'stack'), env: EXERCISE_ENV })
+    stack = await startStack({ programs, receiver, folder: join(folder, 'stack'), ...EXERCISE_OPTIONS })
     const fromSeconds = Date.now() / 1000
     course = await exercise(stack, { seconds: SECONDS, say: () => {} })
     // One more scrape, and one more evaluation of the rules.
@@ -65,6 +68,27 @@ describe.skipIf(typeof programs === 'string')('on a stack with traffic and fault
 
   test('no panel is empty but those that may be', () => {
     expect(checked.unexpected).toEqual([])
+  })
+
+  test('its processes export every metric of the catalogue, and no other', async () => {
+    const url = new URL('/api/v1/label/__name__/values', stack.prometheusUrl)
+    url.searchParams.set('match[]', '{job=~"worker|gateway"}')
+    const { data } = (await (await fetch(url)).json()) as { data: string[] }
+    const exported = new Set(
+      data.map((name) => (withoutSuffix(name) in HISTOGRAMS ? withoutSuffix(name) : name)),
+    )
+    const ofPrometheus = [...exported].filter((name) =>
+      /^(?:up|ALERTS(?:_FOR_STATE)?|target_info|scrape_\w+)$/.test(name),
+    )
+    const catalogue = Object.keys({ ...COUNTERS, ...GAUGES, ...HISTOGRAMS })
+    expect([...exported].sort()).toEqual([...catalogue, ...ofPrometheus].sort())
+  })
+
+  test('the rules have recorded every name that alerts and dashboards read', async () => {
+    const { data } = (await (await fetch(`${stack.prometheusUrl}/api/v1/label/__name__/values`)).json()) as {
+      data: string[]
+    }
+    expect(recordingRules.map(({ record }) => record).filter((name) => !data.includes(name))).toEqual([])
   })
 
   test('the dead-man switch reached its receiver, by the routes and templates of the repository', () => {

@@ -17,7 +17,7 @@ describe.skipIf(!hasPromtool)('promtool', () => {
     expect(said).toContain(`${filesOf(RULES).length} rule files found`)
   })
 
-  test.each(filesOf(TESTS))('runs %s', (file) => {
+  test.each(filesOf(TESTS))('runs %s', { timeout: 60_000 }, (file) => {
     expect(check('promtool', 'test', 'rules', file)).toContain('SUCCESS')
   })
 })

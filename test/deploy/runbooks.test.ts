@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { runCli } from '../cli/run-cli.ts'
-import { alertRules } from './rule-files.ts'
+import { type AlertRule, alertRules } from './rule-files.ts'
 
-const pages = ['runbooks.md', 'incident-template.md', 'daily-checks.md', 'data.md']
+const pages = ['runbooks.md', 'on-call.md', 'incident-template.md', 'daily-checks.md', 'data.md']
 const text = pages.map((name) => readFileSync(`docs/${name}`, 'utf8')).join('\n')
 
 /** Words of a command before its first argument, and the options that it is given. */
@@ -15,7 +15,8 @@ test('every section of a runbook says what it means, what users feel, where to l
   for (const section of sections) {
     const [name = ''] = section.split('\n', 1)
     const severity = alertRules.find(({ alert }) => alert === name)?.labels.severity
-    expect(section, name).toContain(`*${severity === 'none' ? 'always on' : severity}.*`)
+    const urgency = severity === 'none' ? 'always on' : severity
+    expect(section, `${name}: its meaning`).toMatch(new RegExp(`^\\*${urgency}\\.\\* [A-Z].{30,}\\.$`, 'm'))
     for (const part of ['Users feel', 'Look here', 'Do this', 'Escalate when'])
       expect(section, `${name}: ${part}`).toContain(`**${part}`)
     expect(section, `${name}: names no command`).toMatch(/`turnkeeper /)
@@ -27,7 +28,7 @@ test('every command that a runbook or an alert names exists, with these options'
 }, async () => {
   const written = [
     ...[...text.matchAll(/`(turnkeeper [^`]+)`/g)].map(([, command = '']) => command),
-    ...[...text.matchAll(/^(turnkeeper .+)$/gm)].map(([, command = '']) => command),
+    ...[...text.matchAll(/^(?:\$ )?(turnkeeper .+)$/gm)].map(([, command = '']) => command),
     ...alertRules.map(({ annotations }) => annotations.command ?? ''),
   ]
   const usages = new Map<string, Set<string>>()
@@ -40,6 +41,15 @@ test('every command that a runbook or an alert names exists, with these options'
     expect(out, command).toContain(`Usage: turnkeeper ${command}`)
     for (const option of options) expect(out, `turnkeeper ${command} ${option}`).toContain(option)
   }
+})
+
+test('the message of the walk-through is the one that is sent', () => {
+  const page = readFileSync('docs/on-call.md', 'utf8')
+  const { annotations } = alertRules.find(({ alert }) => alert === 'ProviderHtmlPayloads') as AlertRule
+  const [route = ''] = /(?<=ProviderHtmlPayloads · )\S+$/m.exec(page) ?? []
+  expect(page).toContain(`\n${annotations.summary}\n`)
+  expect(page).toContain(`\n\`${annotations.command?.replace('{{ $labels.route }}', route)}\`\n`)
+  expect(page).toContain(`(${annotations.runbook_url?.replace('/docs/', '')})`)
 })
 
 function usageOf(line: string): Usage {
