@@ -14,7 +14,13 @@ let log: ReturnType<typeof captureLog>
 async function start(overrides: { sampling?: number; otlpEndpoint?: string } = {}) {
   log = captureLog()
   return createTelemetry({
-    config: { otlpEndpoint: receiver.endpoint, sampling: 1, logLevel: 'debug', ...overrides },
+    config: {
+      otlpEndpoint: receiver.endpoint,
+      otlpMetrics: false,
+      sampling: 1,
+      logLevel: 'debug',
+      ...overrides,
+    },
     service: 'gateway',
     version: '1.2.3',
     instanceId: 'test',
