@@ -109,7 +109,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
       const { deadlineMs } = options
       const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : world.clock() + deadlineMs
       const call: Call = { world, request, emit, options, deadlineAt, ...emptyLog() }
-      return observeCall(world, request, (span) => runChecked(call, span))
+      return observeCall(world, { request, knownAs: options.knownAs }, (span) => runChecked(call, span))
     },
   }
 }

@@ -1,5 +1,6 @@
 import { TurnkeeperError } from '../../errors.ts'
 import type { ToolCall } from '../../providers/types.ts'
+import { knownAs } from '../turn/run-spans.ts'
 import type { TurnContext } from '../turn/turn-context.ts'
 import type { Tool, ToolContext } from './tool.ts'
 
@@ -19,7 +20,7 @@ export function toolFailure(
 
 /** Runs a tool inside its span: checks the input, keeps its time and size limits. Never rejects. */
 export async function runTool(
-  { telemetry, agent, checkLease }: TurnContext,
+  { telemetry, agent, claim, checkLease }: TurnContext,
   call: ToolCall,
   tool: Tool | undefined,
   toolContext: ToolContext,
@@ -45,6 +46,7 @@ export async function runTool(
       )
       return outcome
     },
+    { knownAs: knownAs(claim.turn, claim, toolContext.stepId) },
   )
 }
 
