@@ -28,6 +28,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace': ['telemetry/setup.ts'],
   '@opentelemetry/sdk-metrics': ['telemetry/setup.ts', 'telemetry/prometheus.ts'],
   '@opentelemetry/exporter-prometheus': ['telemetry/setup.ts', 'telemetry/prometheus.ts'],
+  '@opentelemetry/exporter-metrics-otlp-http': ['telemetry/setup.ts'],
   '@opentelemetry/exporter-trace-otlp-http': ['telemetry/setup.ts'],
   '@opentelemetry/resources': ['telemetry/setup.ts'],
   '@opentelemetry/context-async-hooks': ['telemetry/setup.ts', 'telemetry/observe.ts', 'telemetry/create.ts'],

@@ -111,6 +111,8 @@ const MEANING: Readonly<Record<string, string>> = {
   'recorder.sample': 'share of the good attempts that are recorded too, 0 to 1',
   'recorder.request': 'whether what we sent is kept: `never`, or `failed` for failed attempts',
   'telemetry.otlpEndpoint': 'base URL of a collector (OTLP over HTTP); without one no traces',
+  'telemetry.otlpMetrics':
+    'metrics are sent there too, once a minute, under the names of the page for Prometheus',
   'telemetry.sampling': 'share of the traces that are kept, 0 to 1',
   'telemetry.captureContent':
     'whether prompts, answers, tool arguments and results stand in spans (16 KiB of each); never in logs and metrics',

@@ -289,6 +289,8 @@ export type RecorderConfig = {
 export type TelemetryConfig = {
   /** Base URL of an OTLP/HTTP receiver; absent means no traces. */
   readonly otlpEndpoint?: string
+  /** Metrics are sent there too, besides being shown on the page for Prometheus. */
+  readonly otlpMetrics: boolean
   /** Share of traces kept, 0 to 1. */
   readonly sampling: number
   /** Whether prompts, answers, tool arguments and results stand in spans. */

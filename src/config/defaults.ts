@@ -77,5 +77,5 @@ export const DEFAULTS = {
     sample: 0,
     request: 'never',
   },
-  telemetry: { sampling: 1, captureContent: false, logLevel: 'info' },
+  telemetry: { otlpMetrics: false, sampling: 1, captureContent: false, logLevel: 'info' },
 } as const

@@ -146,6 +146,7 @@ const telemetry = section({
       error: 'an http or https URL, or nothing for no traces',
     })
     .transform((url) => url?.replace(/\/+$/, '')),
+  otlpMetrics: flag.default(DEFAULTS.telemetry.otlpMetrics),
   sampling: share.default(DEFAULTS.telemetry.sampling),
   captureContent: flag.default(DEFAULTS.telemetry.captureContent),
   logLevel: oneOf(...LOG_LEVELS).default(DEFAULTS.telemetry.logLevel),

@@ -54,14 +54,27 @@ export type Claim = {
   readonly approvals: ReadonlyMap<string, Hold>
   /** Claims since the last committed step, this one included. */
   readonly idleClaims: number
-  /** Who had the turn before, as the epoch before this one, and never let go of it; `claimedAt` on Redis's clock. */
-  readonly lost?: { readonly worker: string; readonly claimedAt: number }
+  /** The run before this one, as the epoch before, if its worker never let go of the turn. */
+  readonly lost?: LostRun
   /** What the completed turns of the session have appended, one entry a turn. */
   readonly history: readonly Json[]
   /** Redis's clock at the claim, in milliseconds. */
   readonly now: number
   /** This process's monotonic clock at the claim. */
   readonly claimedAt: number
+}
+
+/** Times in milliseconds, on Redis's clock. */
+export type LostRun = {
+  readonly worker: string
+  readonly claimedAt: number
+  /** What the worker had begun and not finished. */
+  readonly steps: readonly {
+    readonly stepId: string
+    readonly kind: StepKind
+    readonly name: string
+    readonly startedAt: number
+  }[]
 }
 
 export type StepStart = {

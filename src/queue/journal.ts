@@ -50,7 +50,7 @@ import type {
   WriteOutcome,
 } from './journal-types.ts'
 import { persist } from './persist.ts'
-import { hashToClaim, hashToRecord } from './records.ts'
+import { hashToClaim, hashToLostRun, hashToRecord } from './records.ts'
 import {
   type Hold,
   isTerminal,
@@ -181,7 +181,7 @@ export function createJournal({
           const [, epoch, record, steps, history, now, lost, lostAt] = reply as ClaimReply
           const claim = {
             ...hashToClaim(record, steps, history),
-            ...(lost && lostAt && { lost: { worker: lost, claimedAt: Number(lostAt) } }),
+            ...(lost && lostAt && { lost: hashToLostRun(steps, { lost, lostAt, epoch }) }),
             session: ref,
             epoch: Number(epoch),
             now: Number(now),

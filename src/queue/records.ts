@@ -1,7 +1,7 @@
 import { type SessionRef, sessionIdOf, sessionOfTurn } from '../redis/keys.ts'
 import type { Carrier } from '../telemetry/telemetry.ts'
-import type { Claim } from './journal-types.ts'
-import type { Hold, Json, TurnOptions, TurnRecord, TurnResult, TurnState } from './types.ts'
+import type { Claim, LostRun } from './journal-types.ts'
+import type { Hold, Json, StepKind, TurnOptions, TurnRecord, TurnResult, TurnState } from './types.ts'
 
 /** A turn from the flat reply of HGETALL. */
 export function hashToRecord(flat: readonly string[]): TurnRecord {
@@ -60,6 +60,30 @@ export function hashToClaim(
     idleClaims: Number(toMap(record).get('idleClaims') ?? 0),
     history: history.map((entry) => JSON.parse(entry)),
   }
+}
+
+/** The run before the claim of `epoch`, from the flat reply of the turn's steps. */
+export function hashToLostRun(
+  steps: readonly string[],
+  { lost, lostAt, epoch }: Readonly<Record<'lost' | 'lostAt' | 'epoch', string>>,
+): LostRun {
+  const underWay = [...toMap(steps)].flatMap(([stepId, value]) => {
+    if (stepId.includes(':')) return [] // its result, or what a person was asked
+    const header = JSON.parse(value) as StepHeader
+    if (header.state !== 'started' || Number(header.epoch) !== Number(epoch) - 1) return []
+    const { kind, name, startedAt } = header
+    return [{ stepId, kind, name, startedAt: Number(startedAt) }]
+  })
+  return { worker: lost, claimedAt: Number(lostAt), steps: underWay }
+}
+
+/** As `begin.lua` writes it, as far as it is read here. */
+type StepHeader = {
+  readonly state: string
+  readonly kind: StepKind
+  readonly name: string
+  readonly epoch: string
+  readonly startedAt: number
 }
 
 function toMap(flat: readonly string[]): Map<string, string> {

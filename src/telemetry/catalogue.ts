@@ -5,7 +5,10 @@
 
 type Metric = {
   readonly description: string
-  /** UCUM unit, as OpenTelemetry wants it. */
+  /**
+   * UCUM unit, as OpenTelemetry wants it. In braces where the name does not hold it: of others a Prometheus that is
+   * sent metrics over OTLP makes a suffix.
+   */
   readonly unit: string
   readonly labels: readonly string[]
 }
@@ -65,7 +68,7 @@ export const COUNTERS = {
   },
   provider_cost_usd_total: {
     description: 'What attempts cost, at the prices of the provider or of the dated table, in US dollars.',
-    unit: 'USD',
+    unit: '{USD}',
     labels: ['provider', 'model'],
   },
   route_probes_total: {
@@ -75,7 +78,7 @@ export const COUNTERS = {
   },
   route_probe_cost_usd_total: {
     description: 'What these probes cost, in US dollars; at an assumed price where none is known.',
-    unit: 'USD',
+    unit: '{USD}',
     labels: ['route'],
   },
   route_reroutes_total: {
@@ -251,7 +254,7 @@ export const GAUGES = {
   route_health_score: {
     description:
       'Health of a route from 0 to 1: its breaker state times what this process has seen of it lately.',
-    unit: '1',
+    unit: '{score}',
     labels: ['route'],
   },
   credential_health_state: {
@@ -262,7 +265,7 @@ export const GAUGES = {
   provider_quota_pressure: {
     description:
       'Share of 429s among the recent answers to a credential, 0 to 1, as this process has seen them.',
-    unit: '1',
+    unit: '{share}',
     labels: ['provider', 'credential'],
   },
   route_info: {

@@ -82,7 +82,9 @@ export async function createTelemetry({
     redactor,
   })
 
-  const metering = metrics && (await startMetrics(identity, { address: metrics, health, strictLabels, log }))
+  const push = config.otlpMetrics ? config.otlpEndpoint : undefined
+  const metering =
+    metrics && (await startMetrics(identity, { address: metrics, push, health, strictLabels, log }))
   if (metering) onRedacted = (field) => metering.instruments.count('telemetry_redactions_total', { field })
   const tracing = await startTracing(identity, { config, log })
   const { createObserve } = await import('./observe.ts')
@@ -116,6 +118,8 @@ type RunningMetrics = {
 
 type MetricsOptions = {
   readonly address: MetricsAddress
+  /** Base URL of the OTLP receiver that is sent them too. */
+  readonly push: string | undefined
   readonly health: Health | undefined
   readonly strictLabels: boolean
   readonly log: Log
@@ -123,7 +127,7 @@ type MetricsOptions = {
 
 async function startMetrics(
   identity: Identity,
-  { address, health, strictLabels, log }: MetricsOptions,
+  { address, push, health, strictLabels, log }: MetricsOptions,
 ): Promise<RunningMetrics> {
   const [{ setUpMetrics }, { createInstruments }, { serveMetrics }, { registerVitals }] = await Promise.all([
     import('./setup.ts'),
@@ -131,7 +135,9 @@ async function startMetrics(
     import('./prometheus.ts'),
     import('./process-vitals.ts'),
   ])
-  const metering: Metering = setUpMetrics(identity)
+  const onExportFailed = (error: Error | undefined): void =>
+    log.warn({ error }, 'metrics cannot be sent: the page still has them')
+  const metering: Metering = setUpMetrics(identity, push ? { otlpEndpoint: push, onExportFailed } : undefined)
   const instruments = createInstruments(metering.meter, { strictLabels })
   instruments.gauge('runtime_build_info', () => [[{ version: identity.version }, 1]])
   const endVitals = registerVitals(instruments)

@@ -1,9 +1,4 @@
-/**
- * The catalogue as instruments, each built once.
- *
- * The Prometheus exporter adds `_total` to counters and no unit to anything, so an instrument is called as in the
- * catalogue, counters without their `_total`.
- */
+/** The catalogue as instruments, each built once and called as it stands there: on the page and over OTLP alike. */
 
 import type { Meter } from '@opentelemetry/api'
 import {
@@ -29,7 +24,7 @@ export function createInstruments(
   { strictLabels = false }: InstrumentOptions = {},
 ): Pick<Telemetry, 'count' | 'record' | 'gauge'> {
   const counters = mapNames(COUNTERS, (name, { description, unit }) =>
-    meter.createCounter(name.replace(/_total$/, ''), { description, unit }),
+    meter.createCounter(name, { description, unit }),
   )
   const histograms = mapNames(HISTOGRAMS, (name, { description, unit, buckets }) =>
     meter.createHistogram(name, {

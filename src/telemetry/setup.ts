@@ -5,7 +5,8 @@
 
 import { context, type Meter, type Span, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { type ExportResult, ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http'
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
@@ -14,13 +15,14 @@ import {
   InstrumentType,
   MeterProvider,
   MetricReader,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics'
 import {
   BatchSpanProcessor,
   type IdGenerator,
   ParentBasedSampler,
   RandomIdGenerator,
-  type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
@@ -34,6 +36,8 @@ const EXPORT_TIMEOUT_MS = 5000
  * 2,000, since a move between routes has a series for each pair and reason: 9 × n(n − 1) an alias.
  */
 const SERIES_PER_METRIC = 10_000
+/** As the specification has it: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. */
+const METRICS_EVERY_MS = 60_000
 /** What we set is names and numbers; longer is a mistake and may be content. */
 const MAX_ATTRIBUTE_CHARS = 1024
 /** Of prompts and answers, where they are wanted. */
@@ -111,10 +115,19 @@ export type Metering = {
   close(): Promise<void>
 }
 
-/** Metrics that are kept in memory until somebody asks for the page. */
-export function setUpMetrics(identity: Identity): Metering {
+/** Where metrics are sent, besides being shown. */
+export type MetricsPush = {
+  /** `/v1/metrics` is added. */
+  readonly otlpEndpoint: string
+  /** Called at the first of a row of failed exports. */
+  readonly onExportFailed: (error: Error | undefined) => void
+}
+
+/** Metrics that are kept in memory until somebody asks for the page, and sent once a minute where `push` says so. */
+export function setUpMetrics(identity: Identity, push?: MetricsPush): Metering {
   const reader = new PageReader()
-  const provider = new MeterProvider({ resource: resourceOf(identity), readers: [reader] })
+  const readers = push ? [reader, pushReader(push)] : [reader]
+  const provider = new MeterProvider({ resource: resourceOf(identity), readers })
   // no scope labels: they contain our version, and with it every series would end at each release
   const serializer = new PrometheusSerializer('', false, undefined, false, true)
   return {
@@ -143,16 +156,36 @@ class PageReader extends MetricReader {
   constructor() {
     super({
       cardinalitySelector: () => SERIES_PER_METRIC,
-      aggregationTemporalitySelector: (instrument) =>
-        instrument === InstrumentType.OBSERVABLE_GAUGE
-          ? AggregationTemporality.DELTA
-          : AggregationTemporality.CUMULATIVE,
+      aggregationTemporalitySelector: temporalityOf,
     })
   }
 
   protected override async onForceFlush(): Promise<void> {}
 
   protected override async onShutdown(): Promise<void> {}
+}
+
+function temporalityOf(instrument: InstrumentType): AggregationTemporality {
+  return instrument === InstrumentType.OBSERVABLE_GAUGE
+    ? AggregationTemporality.DELTA
+    : AggregationTemporality.CUMULATIVE
+}
+
+function pushReader({ otlpEndpoint, onExportFailed }: MetricsPush): MetricReader {
+  const inner = new OTLPMetricExporter({
+    url: `${otlpEndpoint}/v1/metrics`,
+    timeoutMillis: EXPORT_TIMEOUT_MS,
+  })
+  const exporter: PushMetricExporter = {
+    ...tellFailures(inner, onExportFailed),
+    selectAggregationTemporality: temporalityOf,
+  }
+  return new PeriodicExportingMetricReader({
+    exporter,
+    exportIntervalMillis: METRICS_EVERY_MS,
+    exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+    cardinalityLimits: { default: SERIES_PER_METRIC },
+  })
 }
 
 /**
@@ -172,15 +205,21 @@ function resourceOf({ service, version, instanceId }: Identity) {
   })
 }
 
+type Exporter<Batch> = {
+  export(batch: Batch, done: (result: ExportResult) => void): void
+  forceFlush?(): Promise<void>
+  shutdown(): Promise<void>
+}
+
 /** The exporter, with the first failure after a success told: the SDK would keep it to itself. */
-function tellFailures(
-  exporter: SpanExporter,
+function tellFailures<Batch>(
+  exporter: Exporter<Batch>,
   onExportFailed: TracingOptions['onExportFailed'],
-): SpanExporter {
+): Required<Exporter<Batch>> {
   let isFailing = false
   return {
-    export: (spans, done) =>
-      exporter.export(spans, (result) => {
+    export: (batch, done) =>
+      exporter.export(batch, (result) => {
         const failed = result.code !== ExportResultCode.SUCCESS
         if (failed && !isFailing) onExportFailed(result.error)
         isFailing = failed

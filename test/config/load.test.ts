@@ -52,7 +52,7 @@ describe('what comes out', () => {
         sample: 0,
         request: 'never',
       },
-      telemetry: { sampling: 1, logLevel: 'info' },
+      telemetry: { otlpMetrics: false, sampling: 1, logLevel: 'info' },
     })
     expect(config.redis).not.toHaveProperty('url')
     expect(config.telemetry).not.toHaveProperty('otlpEndpoint')
@@ -89,7 +89,7 @@ routing: { retries: 0, maxAttempts: 2, backoff: { base: 10ms, max: 20ms } }
 probes: { enabled: false, ttl: 2h, budgetUsdPerDay: 0.25 }
 queue: { name: q, concurrency: 3, lock: 1s, stalledCheck: 2s, resultTtl: 3s, eventTtl: 4s }
 recorder: { dir: evidence, excerptBytes: 1, rawBytes: 2, keep: 3h, sample: 0.25, request: failed }
-telemetry: { otlpEndpoint: "http://127.0.0.1:4318/", sampling: 0.5, logLevel: debug }
+telemetry: { otlpEndpoint: "http://127.0.0.1:4318/", otlpMetrics: true, sampling: 0.5, logLevel: debug }
 agents: ./agents.ts
 `,
     )
@@ -152,7 +152,12 @@ agents: ./agents.ts
         sample: 0.25,
         request: 'failed',
       },
-      telemetry: { otlpEndpoint: 'http://127.0.0.1:4318', sampling: 0.5, logLevel: 'debug' },
+      telemetry: {
+        otlpEndpoint: 'http://127.0.0.1:4318',
+        otlpMetrics: true,
+        sampling: 0.5,
+        logLevel: 'debug',
+      },
       agents: join(dir, 'agents.ts'),
     })
     const [credential] = config.providers.or?.credentials ?? []

@@ -59,6 +59,34 @@ test('a turn with a retry, a reroute, two tools and a killed worker is one conne
   await expect(traceToText(trace)).toMatchFileSnapshot('fixtures/turn-trace.txt')
 }, 120_000)
 
+test('a worker that is killed in a model call leaves its attempts in the trace, below the call', async () => {
+  fleet = await open(['sim/bad+html', 'sim/good'])
+  // one answer that takes longer than the worker lives
+  await fetch(`${fleet.sim.url}/_control`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'good', fault: 'slow:20000', times: 1 }),
+  })
+  const doomed = await fleet.worker()
+  const client = await connect({ config: fleet.configFile })
+  const turn = await client.enqueue('talker', { input: 'say "hello"' })
+  await vi.waitFor(
+    () => expect(receiver.spans().map(({ name }) => name)).toContain('provider_attempt'),
+    30_000,
+  )
+  await doomed.end('SIGKILL')
+  const rescuer = await fleet.worker()
+  expect((await turn.result({ timeoutMs: 60_000 })).status).toBe('completed')
+  await client.close()
+  await rescuer.end('SIGTERM')
+
+  const trace = traceOfTurn(receiver.spans())
+  expect(rootsOf(trace).map(({ name }) => name)).toEqual(['send turns'])
+  const lost = trace.find(({ name, status }) => name === 'chat coder' && status.code === 2)
+  expect(lost?.status.message).toBe('worker_lost')
+  const below = trace.filter(({ parentSpanId }) => parentSpanId === lost?.spanId)
+  expect(below.map((span) => attributesOf(span).outcome)).toEqual(['html', 'html'])
+}, 120_000)
+
 test('a turn of 200 model calls stays within the bound of a trace and tells what is missing', async () => {
   fleet = await open(['sim/good'])
   const worker = await fleet.worker()

@@ -129,9 +129,18 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     const { turnId } = await accept()
     const first = await claimed(turnId, { worker: 'w1' })
     expect(first.lost).toBeUndefined()
+    await journal.begin(first, step())
+    await journal.commit(first, { stepId: 'm1', nonce: 'n1', result: {}, events: [] })
+    await journal.begin(first, step({ stepId: 'm1.1', nonce: 'n2', kind: 'tool', name: 'look_up' }))
     const second = await claimed(turnId, { worker: 'w2' })
-    expect(second.lost).toEqual({ worker: 'w1', claimedAt: first.now })
-    await journal.finish(second, { state: 'queued', events: [] })
+    expect(second.lost).toEqual({
+      worker: 'w1',
+      claimedAt: first.now,
+      steps: [{ stepId: 'm1.1', kind: 'tool', name: 'look_up', startedAt: expect.any(Number) }],
+    })
+    expect((await claimed(turnId, { worker: 'w3' })).lost?.steps).toEqual([])
+    const last = await claimed(turnId, { worker: 'w2' })
+    await journal.finish(last, { state: 'queued', events: [] })
     expect((await claimed(turnId, { worker: 'w3' })).lost).toBeUndefined()
   })
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createTelemetry } from '../../src/telemetry/create.ts'
 import { captureLog } from './log-capture.ts'
 
-const quiet = { sampling: 1, captureContent: false, logLevel: 'info' } as const
+const quiet = { otlpMetrics: false, sampling: 1, captureContent: false, logLevel: 'info' } as const
 
 test('without a receiver and a metrics port there is a log and nothing else, at no cost', async () => {
   const log = captureLog()
@@ -92,7 +92,7 @@ test('importing telemetry loads neither the SDK nor the logger', () => {
     const loaded = []
     registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
     const { createTelemetry } = await import('./src/telemetry/create.ts')
-    await createTelemetry({ config: { sampling: 1, captureContent: false, logLevel: 'error' }, service: 'cli', version: '1' })
+    await createTelemetry({ config: { otlpMetrics: false, sampling: 1, captureContent: false, logLevel: 'error' }, service: 'cli', version: '1' })
     console.log(loaded.some((url) => url.includes('/pino/')), loaded.some((url) => url.includes('sdk-')))
   `
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })

@@ -1,14 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, expect, test } from 'vitest'
-import {
-  COUNTERS,
-  type CounterName,
-  GAUGES,
-  type GaugeName,
-  HISTOGRAMS,
-  type HistogramName,
-} from '../../src/telemetry/catalogue.ts'
+import { HISTOGRAMS } from '../../src/telemetry/catalogue.ts'
 import { createTelemetry, type RunningTelemetry } from '../../src/telemetry/create.ts'
+import { counters, exerciseAll, gauges, histograms } from './every-metric.ts'
 import { captureLog } from './log-capture.ts'
 
 const hasPromtool = spawnSync('promtool', ['--version']).error === undefined
@@ -22,7 +16,7 @@ afterEach(async () => {
 
 async function start(): Promise<RunningTelemetry> {
   telemetry = await createTelemetry({
-    config: { sampling: 1, captureContent: false, logLevel: 'info' },
+    config: { otlpMetrics: false, sampling: 1, captureContent: false, logLevel: 'info' },
     metrics: { host: '127.0.0.1', port: 0, explicit: false },
     service: 'worker',
     version: '1.2.3',
@@ -41,20 +35,6 @@ async function scrape({ metricsUrl }: RunningTelemetry): Promise<string> {
 function sample(page: string, series: string): number | undefined {
   const line = page.split('\n').find((candidate) => candidate.startsWith(`${series} `))
   return line === undefined ? undefined : Number(line.slice(series.length))
-}
-
-const labelsOf = (entry: { labels: readonly string[] }): Record<string, string> =>
-  Object.fromEntries(entry.labels.map((label) => [label, `a "${label}"`]))
-
-// the literals of the catalogue have exactly these keys
-const counters = Object.keys(COUNTERS) as CounterName[]
-const histograms = Object.keys(HISTOGRAMS) as HistogramName[]
-const gauges = Object.keys(GAUGES) as GaugeName[]
-
-function exerciseAll(running: RunningTelemetry): void {
-  for (const name of counters) running.count(name, labelsOf(COUNTERS[name]), 0)
-  for (const name of histograms) running.record(name, labelsOf(HISTOGRAMS[name]), 0.2)
-  for (const name of gauges) running.gauge(name, () => [[labelsOf(GAUGES[name]), 1]])
 }
 
 test('every metric of the catalogue stands on the page under its exact name, type and labels', async () => {

@@ -17,14 +17,26 @@ export type ReceivedSpan = {
   readonly status: { readonly code?: number; readonly message?: string }
 }
 
+type DataPoint = { readonly attributes: readonly ReceivedAttribute[] }
+type Points = { readonly dataPoints: readonly DataPoint[]; readonly isMonotonic?: boolean }
+
+export type ReceivedMetric = {
+  readonly name: string
+  readonly unit: string
+  readonly sum?: Points
+  readonly gauge?: Points
+  readonly histogram?: Points
+}
+
 type Batch = {
-  resourceSpans: {
+  resourceMetrics?: { scopeMetrics: { metrics: ReceivedMetric[] }[] }[]
+  resourceSpans?: {
     resource: { attributes: { key: string; value: { stringValue: string } }[] }
     scopeSpans: { spans: ReceivedSpan[] }[]
   }[]
 }
 
-/** A real OTLP/HTTP receiver that keeps the spans it is sent, whatever status it answers. */
+/** A real OTLP/HTTP receiver that keeps the spans and metrics it is sent, whatever status it answers. */
 export async function createOtlpReceiver({ status = 200 } = {}) {
   const paths: string[] = []
   const batches: Batch[] = []
@@ -37,12 +49,16 @@ export async function createOtlpReceiver({ status = 200 } = {}) {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // it listens on TCP
-  const resources = () => batches.flatMap(({ resourceSpans }) => resourceSpans)
+  const resources = () => batches.flatMap(({ resourceSpans = [] }) => resourceSpans)
   return {
     endpoint: `http://127.0.0.1:${port}`,
     paths,
     raw: () => JSON.stringify(batches),
     spans: () => resources().flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+    metrics: () =>
+      batches
+        .flatMap(({ resourceMetrics = [] }) => resourceMetrics)
+        .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics)),
     resource: () =>
       Object.fromEntries(
         resources().flatMap(({ resource }) =>

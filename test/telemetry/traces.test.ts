@@ -16,8 +16,9 @@ async function start(overrides: { sampling?: number; otlpEndpoint?: string } = {
   return createTelemetry({
     config: {
       otlpEndpoint: receiver.endpoint,
-      sampling: 1,
+      otlpMetrics: false,
       captureContent: false,
+      sampling: 1,
       logLevel: 'debug',
       ...overrides,
     },

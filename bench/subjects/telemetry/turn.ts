@@ -49,7 +49,7 @@ async function prepareTurn(telemetry: Telemetry): Promise<() => Promise<void>> {
       },
     )
   const call = () =>
-    observeCall(world, { model: 'coder', messages: [] }, async (span) => {
+    observeCall(world, { request: { model: 'coder', messages: [] } }, async (span) => {
       span.onContent()
       const about = { route, alias: 'coder', number: 1, after: undefined, policy: [], price: undefined }
       const made = await observeAttempt(world, about, attempt)

@@ -53,7 +53,7 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
   }
   return {
     run: (request, emit, options = {}) => {
-      return observeCall(world, request, (span) =>
+      return observeCall(world, { request, knownAs: options.knownAs }, (span) =>
         runChecked(openCall(world, { request, emit: span.tap(emit), options }), span),
       )
     },

@@ -2,7 +2,7 @@
 
 import type { RouteConfig } from '../../config/config.ts'
 import { ATTR } from '../../telemetry/semconv.ts'
-import type { ActiveSpan, Attributes, Telemetry } from '../../telemetry/telemetry.ts'
+import type { ActiveSpan, Attributes, KnownAs, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Price } from '../models/model-info.ts'
 import { costOf } from '../models/pricing.ts'
 import type { ModelRequest, PartSink } from '../types.ts'
@@ -33,10 +33,12 @@ export type CallSpan = {
 
 type World = { readonly table: RouteTable; readonly telemetry: Telemetry; readonly clock: () => number }
 
+export type CallAbout = { readonly request: ModelRequest; readonly knownAs?: KnownAs | undefined }
+
 /** Runs `work` inside the `chat` span, which covers all retries and reroutes of the call. */
 export function observeCall(
   { table, telemetry, clock }: World,
-  request: ModelRequest,
+  { request, knownAs }: CallAbout,
   work: (span: CallSpan) => Promise<RunOutcome>,
 ): Promise<RunOutcome> {
   const { model = '', parameters } = request
@@ -49,35 +51,40 @@ export function observeCall(
     [ATTR.requestStream]: true,
     [ATTR.requestMaxTokens]: parameters?.maxTokens,
   }
-  return telemetry.observe('chat', attributes, async (span) => {
-    const startedAt = clock()
-    const seconds = (): number => (clock() - startedAt) / 1000
-    let firstContentSeconds: number | undefined
-    let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
-    const content = telemetry.capturesContent ? captureContent(request) : undefined
-    const outcome = await work({
-      alias,
-      tap: (emit) => content?.tap(emit) ?? emit,
-      onContent: () => {
-        firstContentSeconds ??= seconds()
-      },
-      onAttempt: (route, facts, report) => {
-        last = { route, facts, report }
-      },
-    })
-    if (last !== undefined) {
-      const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias }
-      const all = { ...labels, route: table.labels(last.route).route }
-      telemetry.record('gen_ai_client_inference_duration_seconds', all, seconds())
-      if (firstContentSeconds !== undefined)
-        telemetry.record('gen_ai_client_inference_time_to_first_chunk_seconds', all, firstContentSeconds)
-      span.set(answerAttributes(last.route, last.facts, last.report))
-    }
-    span.set({ [ATTR.responseTimeToFirstChunk]: firstContentSeconds })
-    if (content !== undefined) span.set(content.attributes())
-    closeSpan(span, outcome)
-    return outcome
-  })
+  return telemetry.observe(
+    'chat',
+    attributes,
+    async (span) => {
+      const startedAt = clock()
+      const seconds = (): number => (clock() - startedAt) / 1000
+      let firstContentSeconds: number | undefined
+      let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
+      const content = telemetry.capturesContent ? captureContent(request) : undefined
+      const outcome = await work({
+        alias,
+        tap: (emit) => content?.tap(emit) ?? emit,
+        onContent: () => {
+          firstContentSeconds ??= seconds()
+        },
+        onAttempt: (route, facts, report) => {
+          last = { route, facts, report }
+        },
+      })
+      if (last !== undefined) {
+        const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias }
+        const all = { ...labels, route: table.labels(last.route).route }
+        telemetry.record('gen_ai_client_inference_duration_seconds', all, seconds())
+        if (firstContentSeconds !== undefined)
+          telemetry.record('gen_ai_client_inference_time_to_first_chunk_seconds', all, firstContentSeconds)
+        span.set(answerAttributes(last.route, last.facts, last.report))
+      }
+      span.set({ [ATTR.responseTimeToFirstChunk]: firstContentSeconds })
+      if (content !== undefined) span.set(content.attributes())
+      closeSpan(span, outcome)
+      return outcome
+    },
+    knownAs && { knownAs },
+  )
 }
 
 function answerAttributes(

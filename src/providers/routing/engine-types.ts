@@ -1,6 +1,7 @@
 /** The contract of the attempt engine: what a caller asks for and what it is told. */
 
 import type { AttemptSummary, TurnkeeperError } from '../../errors.ts'
+import type { KnownAs } from '../../telemetry/telemetry.ts'
 import type { PolicyReason } from '../policy.ts'
 import type { ModelRequest, PartSink, Usage } from '../types.ts'
 import type { ChooseOptions } from './router.ts'
@@ -25,6 +26,8 @@ export type EngineOptions = ChooseOptions & {
   /** Whose call it is: the id of an API key. Errors are counted, and aliases moved, by it too. Default: one for all. */
   readonly segment?: string
   readonly signal?: AbortSignal
+  /** Names from which the ids of the call's span follow, so that others can tell of it. Default: random ids. */
+  readonly knownAs?: KnownAs
   /** Time that is left for the whole call; no attempt begins that would need more. Default: none. */
   readonly deadlineMs?: number
   /**

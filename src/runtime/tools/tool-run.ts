@@ -2,6 +2,7 @@ import { TurnkeeperError } from '../../errors.ts'
 import type { ToolCall } from '../../providers/types.ts'
 import { ATTR } from '../../telemetry/semconv.ts'
 import type { Attributes } from '../../telemetry/telemetry.ts'
+import { knownAs } from '../turn/run-spans.ts'
 import type { TurnContext } from '../turn/turn-context.ts'
 import type { Tool, ToolContext } from './tool.ts'
 
@@ -21,7 +22,7 @@ export function toolFailure(
 
 /** Runs a tool inside its span: checks the input, keeps its time and size limits. Never rejects. */
 export async function runTool(
-  { telemetry, agent, checkLease }: TurnContext,
+  { telemetry, agent, claim, checkLease }: TurnContext,
   call: ToolCall,
   tool: Tool | undefined,
   toolContext: ToolContext,
@@ -48,6 +49,7 @@ export async function runTool(
       )
       return outcome
     },
+    { knownAs: knownAs(claim.turn, claim, toolContext.stepId) },
   )
 }
 

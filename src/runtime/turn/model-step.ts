@@ -5,6 +5,7 @@ import type { Answer, Message, ModelRequest, StreamPart } from '../../providers/
 import { hashOf } from '../../queue/journal.ts'
 import type { StepDecision, TurnEventBody, TurnStep } from '../../queue/types.ts'
 import { createRelay, type Relay } from './relay.ts'
+import { knownAs } from './run-spans.ts'
 import type { Interruption, TurnContext } from './turn-context.ts'
 
 /** What the journal keeps of a model step. */
@@ -88,6 +89,7 @@ async function callModel(
     waiting,
   } = await context.callModel(request, emit, {
     signal: context.signal,
+    knownAs: knownAs(context.claim.turn, context.claim, stepId),
     ...(left !== undefined && { deadlineMs: left }),
     onRestart: (reason) => relay.push({ type: 'step.restarted', stepId, reason }),
     onReroute: (from, to, reason) => relay.push({ type: 'route.changed', from, to, reason }),

@@ -3,7 +3,7 @@ import type { ModelRequest, PartSink } from '../../providers/types.ts'
 import type { Journal } from '../../queue/journal.ts'
 import type { Claim } from '../../queue/journal-types.ts'
 import type { Hold, StepDecision, TurnEventBody, TurnStep } from '../../queue/types.ts'
-import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { KnownAs, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Agent } from '../agent.ts'
 
 /** How the loop calls a model: through the attempt engine, which retries, reroutes and breaks circuits. */
@@ -16,6 +16,8 @@ export type CallModel = (
     readonly deadlineMs?: number
     /** The answer begins anew on another attempt, after parts have been handed on. */
     readonly onRestart: (reason: string) => void
+    /** Names of the span of the call. */
+    readonly knownAs: KnownAs
     readonly onReroute: (from: string, to: string, reason: string) => void
   },
 ) => Promise<{

@@ -11,9 +11,10 @@ const SHORTEST_WAIT_MS = 500
  * waits where a direct call would try a route that is open.
  */
 export function callThrough(models: ProviderRuntime): CallModel {
-  return async (request, emit, { signal, deadlineMs, onRestart, onReroute }) => {
+  return async (request, emit, { signal, deadlineMs, knownAs, onRestart, onReroute }) => {
     const outcome = await models.run(request, emit, {
       signal,
+      knownAs,
       ...(deadlineMs !== undefined && { deadlineMs }),
       afterCommit: 'restart',
       whenAllOpen: 'wait',

@@ -10,11 +10,17 @@ import type { Claim, Following } from '../../queue/journal-types.ts'
 import type { TurnRecord, TurnStep } from '../../queue/types.ts'
 import type { ActiveSpan, Telemetry } from '../../telemetry/telemetry.ts'
 import type { Agent } from '../agent.ts'
+import {
+  agentAttributes,
+  knownAs,
+  processAttributes,
+  processOptions,
+  tellLostRun,
+} from '../turn/run-spans.ts'
 import { openTranscript } from '../turn/transcript.ts'
 import type { CallModel } from '../turn/turn-context.ts'
 import { endingOf, type LoopEnding, runTurn } from '../turn/turn-loop.ts'
 import { keepLease, type Lease } from './lease.ts'
-import { agentAttributes, knownAs, processAttributes, processOptions, tellLostRun } from './run-spans.ts'
 
 export type WakeHandlerOptions = {
   readonly backend: QueueBackend
@@ -108,7 +114,8 @@ async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Fo
     telemetry.record('queue_wait_seconds', { queue }, Math.max(0, claim.now - turn.dueAt) / 1000)
   }
   const startedAt = performance.now()
-  if (claim.lost) await tellLostRun(telemetry, claim, queue)
+  const isTool = (name: string): boolean => options.agents.get(turn.agent)?.tools.has(name) ?? false
+  await tellLostRun(claim, { telemetry, queue, isTool })
   const run = { epoch: claim.epoch, worker: options.worker }
   const following = await telemetry.observe(
     'process turns',
