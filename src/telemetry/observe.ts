@@ -1,10 +1,13 @@
 import {
   context,
+  INVALID_TRACEID,
   type Attributes as OtelAttributes,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TextMapPropagator,
+  TraceFlags,
   type Tracer,
   trace,
 } from '@opentelemetry/api'
@@ -13,7 +16,7 @@ import { OPERATIONS, type Operation } from './catalogue.ts'
 import { activeCarrier, contextFromCarrier, linksFromCarriers } from './propagation.ts'
 import type { Redactor } from './redaction.ts'
 import { ATTR } from './semconv.ts'
-import type { ActiveSpan, Attributes, Telemetry } from './telemetry.ts'
+import type { ActiveSpan, Attributes, ObserveOptions, Telemetry } from './telemetry.ts'
 
 export type ObserveDependencies = {
   readonly tracer: Tracer
@@ -38,8 +41,17 @@ export function createObserve({
   const redactor = { text: rememberClean(given) }
   return {
     carrier: () => activeCarrier(propagator),
-    observe: async (operation, attributes, work, { parent, links = [] } = {}) => {
+    observe: async <T>(
+      operation: Operation,
+      attributes: Attributes,
+      work: (span: ActiveSpan) => Promise<T>,
+      { parent, links = [] }: ObserveOptions = {},
+    ): Promise<T> => {
       const within = parent === undefined ? context.active() : contextFromCarrier(propagator, parent)
+      if (isSampledOut(trace.getSpanContext(within))) {
+        const unseen = (): Promise<T> => work(UNSEEN)
+        return parent === undefined ? unseen() : context.with(within, unseen)
+      }
       const span = tracer.startSpan(
         spanName(operation, attributes),
         {
@@ -60,6 +72,12 @@ export function createObserve({
       }
     },
   }
+}
+
+/** Our samplers follow the parent, so below a span that was sampled out there is none that would be seen. */
+function isSampledOut(above: SpanContext | undefined): boolean {
+  if (above === undefined || above.traceId === INVALID_TRACEID) return false
+  return (above.traceFlags & TraceFlags.SAMPLED) === 0
 }
 
 /** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */
