@@ -4,6 +4,8 @@ import type { Group } from '../harness/group.ts'
 export const breaker: Group = {
   name: 'breaker',
   title: 'One decision of the breakers while all is well',
+  about:
+    'May a call go to a route: the breakers of the route and of its credential and the places of its provider, from memory. `with its result` counts a success too, which is all that the peers offer: they decide and count in one call that is awaited.',
   floor: 'a look at a Map',
   variants: [
     { name: 'a look at a Map', module: 'subjects/breaker/look-up.ts' },

@@ -11,6 +11,8 @@ const streams = (name: string, client: string, count: number): Variant => ({
 export const memory: Group = {
   name: 'memory',
   title: 'Memory of what waits',
+  about:
+    'Resident memory of a process for each of many streams that have begun and then say nothing, and memory of Redis for each waiting turn or job of 1 KB.',
   floor: 'undici request',
   needsMock: true,
   variants: [

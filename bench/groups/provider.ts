@@ -7,6 +7,8 @@ const column = (name: string, variant: string, atMost: number) =>
 export const provider: Group = {
   name: 'provider',
   title: 'One model call: CPU of the client',
+  about:
+    'One model call beside what else makes one: JSON and a stream of 200 events, one at a time and 64 at once, a stream whose events come 5 ms apart, and two calls with a tool between them. Turnkeeper has all of its telemetry on, the others have none.',
   floor: 'undici request',
   needsMock: true,
   variants: [

@@ -8,6 +8,8 @@ const variant = (name: string, workers: number, waiting = 0): Variant => ({
 export const scale: Group = {
   name: 'scale',
   title: 'One turn as workers and queue grow',
+  about:
+    'The same turns on 1 to 4 worker processes, and with 10,000 of them waiting: CPU of all workers together, a turn; and the commands that a worker without work sends to Redis.',
   floor: '1 worker',
   needsMock: true,
   variants: [

@@ -9,6 +9,8 @@ const goal = (column: string, atMost: number): Goal => ({
 export const sse: Group = {
   name: 'sse',
   title: 'One event of a stream: bytes to parts',
+  about:
+    'Bytes of a stream to the parts of an answer, with no network, however the bytes are cut. The floor is `JSON.parse` of the events alone, already cut out and decoded.',
   floor: 'JSON.parse',
   variants: [
     { name: 'JSON.parse', module: 'subjects/sse/json-parse.ts' },

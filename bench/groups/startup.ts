@@ -11,6 +11,8 @@ const importing = (name: string): Variant => ({
 export const startup: Group = {
   name: 'startup',
   title: 'Starting: CPU of the whole process',
+  about:
+    'CPU of a whole process that imports a library, or prints what its commands are, and ends. On an idle machine that is its time, or a little more.',
   floor: 'node alone',
   prepare: buildPackage,
   variants: [

@@ -31,11 +31,15 @@ export type Goal = {
   readonly column: string
   readonly of: 'us' | 'ratio'
   readonly atMost: number
+  /** Why it is missed, where it is: shown with the figure as long as that is so. */
+  readonly why?: string
 }
 
 export type Group = {
   readonly name: GroupName
   readonly title: string
+  /** For the page of the results: what is compared, in a sentence or two. */
+  readonly about: string
   /** The variant that ratios refer to. */
   readonly floor: string
   readonly variants: readonly Variant[]

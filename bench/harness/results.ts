@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Group } from './group.ts'
+import type { Group, GroupName } from './group.ts'
 import type { Row } from './statistics.ts'
 
 const FOLDER = fileURLToPath(new URL('../results', import.meta.url))
@@ -13,24 +13,46 @@ const MODULES = [
 
 type Results = { readonly rows: readonly Row[]; readonly repeats: number; readonly chart: string }
 
+/** What stands in `bench/results/<group>.json`. */
+export type SavedResults = Pick<Group, 'name' | 'title' | 'about' | 'floor' | 'goals'> & {
+  /** When the run ended, as an ISO date. */
+  readonly at: string
+  readonly commit: string
+  readonly repeats: number
+  readonly cpu: string
+  readonly memoryGb: number
+  /** Load averages of 1, 5 and 15 minutes at the end of the run. */
+  readonly load: readonly number[]
+  readonly versions: Readonly<Record<string, string>>
+  readonly rows: readonly Row[]
+}
+
 /** Keeps the figures of a group with what one needs to judge them, and its chart. */
-export function saveResults({ name, title, goals }: Group, { rows, repeats, chart }: Results): void {
+export function saveResults(group: Group, { rows, repeats, chart }: Results): void {
+  const { name, title, about, floor, goals } = group
   mkdirSync(FOLDER, { recursive: true })
-  const about = {
+  const saved: SavedResults = {
+    ...{ name, title, about, floor },
     at: new Date().toISOString(),
     commit: commit(),
     repeats,
     ...machine(),
     versions: versions(),
+    goals,
+    rows,
   }
-  writeFileSync(
-    `${FOLDER}/${name}.json`,
-    `${JSON.stringify({ name, title, ...about, goals, rows }, null, 2)}\n`,
-  )
+  writeFileSync(`${FOLDER}/${name}.json`, `${JSON.stringify(saved, null, 2)}\n`)
   writeFileSync(`${FOLDER}/${name}.svg`, chart)
 }
 
-function machine(): object {
+/** The figures of the last whole run of a group; undefined where there was none. */
+export function readResults(name: GroupName): SavedResults | undefined {
+  const file = `${FOLDER}/${name}.json`
+  if (!existsSync(file)) return undefined
+  return JSON.parse(readFileSync(file, 'utf8')) as SavedResults // written above
+}
+
+function machine(): Pick<SavedResults, 'cpu' | 'memoryGb' | 'load'> {
   const [cpu] = cpus()
   return {
     cpu: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}`,

@@ -1,8 +1,11 @@
 import type { Goal, Group } from './group.ts'
 import { type Row, rowName } from './statistics.ts'
 
+/** What a table needs to know of its group. */
+export type TableGroup = Pick<Group, 'name' | 'title' | 'floor' | 'goals'>
+
 /** A group as a Markdown table: a line a variant, a column a measurement, then what was promised. */
-export function rowsToTable(group: Group, rows: readonly Row[]): string {
+export function rowsToTable(group: TableGroup, rows: readonly Row[]): string {
   const columns = unique(rows.map(({ name }) => name.split(' · ')[1] ?? ''))
   const variants = unique(rows.map(({ name }) => name.split(' · ')[0] ?? ''))
   const byName = new Map(rows.map((row) => [row.name, row]))
@@ -22,10 +25,10 @@ export function rowsToTable(group: Group, rows: readonly Row[]): string {
 }
 
 /** Whether a promise is kept, in words. */
-export function goalText({ variant, column, of, atMost }: Goal, row: Row | undefined): string {
+export function goalText({ variant, column, of, atMost, why }: Goal, row: Row | undefined): string {
   const unit = of === 'ratio' ? '×' : ` ${row?.unit ?? 'µs'}`
   const value = (of === 'ratio' ? row?.ratio : row?.us) ?? Number.NaN
-  const verdict = value <= atMost ? 'kept' : 'missed'
+  const verdict = value <= atMost ? 'kept' : why === undefined ? '**missed**' : `**missed**: ${why}`
   return `- ${variant} · ${column}: ${digits(value)}${unit}, at most ${atMost}${unit}: ${verdict}`
 }
 

@@ -157,17 +157,17 @@ export function createBacklog({
 
     /** Takes a turn that has ended out of the indexes; it can be listed for `resultTtlMs` more. */
     async close(turnId: string, resultTtlMs: number): Promise<void> {
-      await close.run(redis, closeKeys(turnId), [
-        turnId,
-        sessionOfTurn(turnId),
-        tenantOfTurn(turnId),
-        resultTtlMs,
-      ])
+      await runClose(turnId, resultTtlMs, '')
+    },
+
+    /** `close` and `stop` in one, for a turn that ran to its end. */
+    async closeAndStop(turnId: string, resultTtlMs: number): Promise<readonly string[]> {
+      return runClose(turnId, resultTtlMs, limitsOf(tenantOfTurn(turnId)).running)
     },
 
     /** Takes a turn out that was admitted and then not accepted. */
     async forget(turnId: string): Promise<void> {
-      await close.run(redis, closeKeys(turnId), [turnId, sessionOfTurn(turnId), tenantOfTurn(turnId), ''])
+      await runClose(turnId, '', '')
     },
 
     /** Takes marks away from sessions whose first turn cannot start; looks at the oldest ones (B2). */
@@ -197,9 +197,11 @@ export function createBacklog({
     },
   }
 
-  function closeKeys(turnId: string): string[] {
-    const { open, running, limited } = global.tenant(tenantOfTurn(turnId))
-    return [global.open, global.ended, global.ready, global.limited, open, running, limited]
+  async function runClose(turnId: string, ttlMs: number | '', limit: number | ''): Promise<string[]> {
+    const tenant = tenantOfTurn(turnId)
+    const { open, running, limited } = global.tenant(tenant)
+    const keys = [global.open, global.ended, global.ready, global.limited, open, running, limited]
+    return (await close.run(redis, keys, [turnId, sessionOfTurn(turnId), tenant, ttlMs, limit])) as string[]
   }
 }
 

@@ -103,8 +103,18 @@ export type RenewOutcome =
   | { readonly outcome: 'cancel'; readonly reason: string }
 
 /** How a worker lets go of a turn. */
+/** What is written when a step has ended. */
+export type StepCommit = {
+  readonly stepId: string
+  readonly nonce: string
+  readonly result: Json
+  readonly events: readonly TurnEventBody[]
+}
+
 export type TurnEnding = {
   readonly state: Exclude<TurnState, 'running'>
+  /** The step that the turn ends with, where it is still to be committed: both are one write. */
+  readonly lastStep?: StepCommit
   readonly result?: TurnResult
   /** Messages that the session keeps; only of a completed turn. */
   readonly messages?: Json
@@ -126,5 +136,10 @@ export type Standing = {
 }
 
 export type FinishOutcome =
-  | { readonly outcome: 'ok'; readonly following: Following }
+  | {
+      readonly outcome: 'ok'
+      readonly following: Following
+      /** The turn's place was given back, and these may be woken for it; undefined where it is still to be. */
+      readonly roused?: readonly string[]
+    }
   | { readonly outcome: 'fenced' }

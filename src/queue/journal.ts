@@ -45,6 +45,7 @@ import type {
   NewTurn,
   RenewOutcome,
   Standing,
+  StepCommit,
   StepStart,
   TurnEnding,
   WriteOutcome,
@@ -117,6 +118,14 @@ export function createJournal({
   const global = globalKeys(prefix)
   const keysOf = (ref: SessionRef) => sessionKeys(prefix, ref)
   const turnKeys = (turnId: string): TurnKeys => keysOf(sessionOfTurn(turnId)).turn(turnId)
+  /** Lists a turn among the dead letters, if it was given up. */
+  const buryDead = async (turnId: string, result: TurnResult | undefined): Promise<void> => {
+    if (!result?.error || !DEAD_LETTERS.has(result.error.reason)) return
+    const now = Date.now()
+    await redis.zadd(global.dead, now, turnId)
+    await redis.zremrangebyscore(global.dead, '-inf', String(now - resultTtlMs))
+    await redis.pexpire(global.dead, resultTtlMs)
+  }
 
   return {
     /** Accepts a turn that no limit keeps out (J1). */
@@ -231,10 +240,7 @@ export function createJournal({
     },
 
     /** Commits a step's result (J4, J6). */
-    async commit(
-      claim: Claim,
-      step: { stepId: string; nonce: string; result: Json; events: readonly TurnEventBody[] },
-    ): Promise<WriteOutcome> {
+    async commit(claim: Claim, step: StepCommit): Promise<WriteOutcome> {
       const keys = turnKeys(claim.turn.id)
       const args = [
         claim.epoch,
@@ -272,9 +278,11 @@ export function createJournal({
       return (await scripts.settle.run(redis, [keys.turn, keys.steps], args)) as WriteOutcome
     },
 
-    /** Ends, parks or hands back a claimed turn. */
+    /** Ends, parks or hands back a claimed turn; one that has ended gives its place back. */
     async finish(claim: Claim, ending: TurnEnding): Promise<FinishOutcome> {
       const { turn } = claim
+      const { lastStep } = ending
+      const events = [...(lastStep?.events ?? []), ...ending.events]
       const session = keysOf(claim.session)
       const keys = session.turn(turn.id)
       const written = [
@@ -293,31 +301,32 @@ export function createJournal({
         ending.result === undefined ? '' : JSON.stringify(ending.result),
         ending.messages === undefined ? '' : JSON.stringify(ending.messages),
         keys.channel,
-        ending.events.length === 0 ? '' : JSON.stringify(ending.events),
+        events.length === 0 ? '' : JSON.stringify(events),
         resultTtlMs,
         eventTtlMs,
         SESSION_TTL_MS,
         ending.holdMs === undefined ? '' : Math.ceil(ending.holdMs),
+        ...(lastStep
+          ? [lastStep.stepId, lastStep.nonce, JSON.stringify(lastStep.result ?? null)]
+          : ['', '', '']),
         ...holdFields(ending),
       ]
       const finish = () => scripts.finish.run(redis, written, args)
       const [outcome, kind, value] = (await persist(finish, PATIENCE_MS)) as [string, string, string]
       if (outcome === 'fenced') return { outcome }
-      // The reconciler closes what is not closed here.
-      if (isTerminal(ending.state)) await this.closeIndex(turn.id, ending.result).catch(() => {})
-      return { outcome: 'ok', following: toFollowing(kind, value) }
+      const following = toFollowing(kind, value)
+      if (!isTerminal(ending.state)) return { outcome: 'ok', following }
+      try {
+        await buryDead(turn.id, ending.result)
+        return { outcome: 'ok', following, roused: await backlog.closeAndStop(turn.id, resultTtlMs) }
+      } catch {
+        return { outcome: 'ok', following } // the reconciler closes it
+      }
     },
 
-    /** Moves a turn that has ended to the indexes of such; without its result, that is looked up. */
+    /** Moves a turn that has ended without running to the indexes of such; without its result, that is looked up. */
     async closeIndex(turnId: string, result?: TurnResult): Promise<void> {
-      const { error } = result ?? (await this.read(turnId))?.result ?? {}
-      const now = Date.now()
-      const expired = String(now - resultTtlMs)
-      if (error && DEAD_LETTERS.has(error.reason)) {
-        await redis.zadd(global.dead, now, turnId)
-        await redis.zremrangebyscore(global.dead, '-inf', expired)
-        await redis.pexpire(global.dead, resultTtlMs)
-      }
+      await buryDead(turnId, result ?? (await this.read(turnId))?.result)
       await backlog.close(turnId, resultTtlMs)
     },
 

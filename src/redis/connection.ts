@@ -1,6 +1,7 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { TurnkeeperError } from '../errors.ts'
 import { describeRedisUrl, parseRedisAddress } from './address.ts'
+import { gatherWrites } from './gathered-writes.ts'
 
 /** A connection as this house hands it around; commands are methods. */
 export type RedisConnection = Redis | Cluster
@@ -42,6 +43,8 @@ export async function connectRedis(url: string, options: ConnectOptions = {}): P
   })
   // Without a listener, ioredis prints each failed reconnect; who uses the connection sees the failed command.
   redis.on('error', ignore)
+  if (isCluster(redis)) redis.on('+node', gatherWrites)
+  else gatherWrites(redis)
   try {
     await firstAnswer(redis, timeoutMs)
     return redis

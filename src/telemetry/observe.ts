@@ -1,10 +1,13 @@
 import {
   context,
+  INVALID_TRACEID,
   type Attributes as OtelAttributes,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TextMapPropagator,
+  TraceFlags,
   type Tracer,
   trace,
 } from '@opentelemetry/api'
@@ -15,7 +18,7 @@ import type { Redactor } from './redaction.ts'
 import { ATTR } from './semconv.ts'
 import { openBudget, type SpanBudget, spendSpan } from './span-budget.ts'
 import { type SpanIds, spanIdsOf } from './span-ids.ts'
-import type { ActiveSpan, Attributes, Telemetry } from './telemetry.ts'
+import type { ActiveSpan, Attributes, ObserveOptions, Telemetry } from './telemetry.ts'
 
 export type ObserveDependencies = {
   readonly tracer: Tracer
@@ -43,9 +46,18 @@ export function createObserve({
   const redactor = { text: rememberClean(given) }
   return {
     carrier: () => activeCarrier(propagator),
-    observe: async (operation, attributes, work, { parent, links = [], knownAs, startedAt } = {}) => {
-      const name = spanName(operation, attributes)
+    observe: async <T>(
+      operation: Operation,
+      attributes: Attributes,
+      work: (span: ActiveSpan) => Promise<T>,
+      { parent, links = [], knownAs, startedAt }: ObserveOptions = {},
+    ): Promise<T> => {
       const within = parent === undefined ? context.active() : contextFromCarrier(propagator, parent)
+      if (isSampledOut(trace.getSpanContext(within))) {
+        const unseen = (): Promise<T> => work(UNSEEN)
+        return parent === undefined ? unseen() : context.with(within, unseen)
+      }
+      const name = spanName(operation, attributes)
       const budget = parent === undefined ? spendSpan(within) : undefined
       if (budget?.isSpent) return runMarked(droppedSpan(name, budget), work)
 
@@ -91,6 +103,12 @@ function droppedSpan(name: string, { root }: SpanBudget): ActiveSpan {
     event: (event, attributes) => root.event(event, { ...attributes, 'span.name': name }),
     fail: (errorType) => root.event('span.dropped', { 'span.name': name, [ATTR.errorType]: errorType }),
   }
+}
+
+/** Our samplers follow the parent, so below a span that was sampled out there is none that would be seen. */
+function isSampledOut(above: SpanContext | undefined): boolean {
+  if (above === undefined || above.traceId === INVALID_TRACEID) return false
+  return (above.traceFlags & TraceFlags.SAMPLED) === 0
 }
 
 /** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */

@@ -134,7 +134,7 @@ function copyFields(value: unknown, depth: number, mask: () => string): unknown 
       .slice(0, MAX_ITEMS)
       .map(([key, item]) => [
         key,
-        SECRET_FIELD.test(key) && holdsText(item) ? mask() : copyFields(item, depth + 1, mask),
+        holdsText(item) && SECRET_FIELD.test(key) ? mask() : copyFields(item, depth + 1, mask),
       ]),
   )
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createJournal, type Journal } from '../../src/queue/journal.ts'
-import type { Claim } from '../../src/queue/journal-types.ts'
+import type { Claim, TurnEnding } from '../../src/queue/journal-types.ts'
 import type { TurnResult } from '../../src/queue/types.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
@@ -237,10 +237,41 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
       messages,
       events: [{ type: 'turn.completed', text: 'one' }],
     })
-    expect(done).toEqual({ outcome: 'ok', following: { kind: 'turn', turnId: second.turnId } })
+    expect(done).toEqual({
+      outcome: 'ok',
+      following: { kind: 'turn', turnId: second.turnId },
+      roused: [],
+    })
     expect((await journal.list(100)).open).not.toContain(first.turnId)
     expect((await claimed(second.turnId)).history).toEqual([messages])
     expect((await journal.read(first.turnId))?.result?.text).toBe('one')
+  })
+
+  test('the step that a turn ends with is committed in the write that ends it, or not at all (J4)', async () => {
+    fresh()
+    const { turnId } = await accept()
+    const zombie = await claimed(turnId, { leaseMs: 0 })
+    await journal.begin(zombie, step())
+    const holder = await claimed(turnId, { wakeup: 'job2' })
+    await journal.begin(holder, step({ nonce: 'n2' }))
+    const ending = (nonce: string, text: string): TurnEnding => ({
+      state: 'completed',
+      lastStep: { stepId: 'm1', nonce, result: text, events: [{ type: 'step.completed', stepId: 'm1' }] },
+      result: result(turnId, text),
+      events: [{ type: 'turn.completed', text }],
+    })
+    expect(await journal.finish(zombie, ending('n1', 'late'))).toEqual({ outcome: 'fenced' })
+    expect(await journal.finish(holder, ending('n1', 'of another start'))).toEqual({ outcome: 'fenced' })
+    expect(await journal.finish(holder, ending('n2', 'done'))).toMatchObject({ outcome: 'ok' })
+    expect(await journal.finish(holder, ending('n2', 'done'))).toMatchObject({ outcome: 'ok' }) // sent again
+    const { steps } = sessionKeys('test', session).turn(turnId)
+    expect((await journal.read(turnId))?.state).toBe('completed')
+    expect(await redis.hget(steps, 'm1:result')).toBe('"done"')
+    expect((await eventTypes(turnId)).slice(-3)).toEqual([
+      'step.restarted',
+      'step.completed',
+      'turn.completed',
+    ])
   })
 
   test('a turn handed back is claimed again from where it was', async () => {

@@ -16,7 +16,7 @@ afterEach(() => receiver.close())
 
 const start = ({ otlpMetrics = true, otlpEndpoint = receiver.endpoint } = {}) =>
   createTelemetry({
-    config: { otlpEndpoint, otlpMetrics, sampling: 1, logLevel: 'info' },
+    config: { otlpEndpoint, otlpMetrics, captureContent: false, sampling: 1, logLevel: 'info' },
     metrics: { host: '127.0.0.1', port: 0, explicit: false },
     service: 'worker',
     version: '1.2.3',

@@ -15,11 +15,15 @@ export type Client = {
 }
 
 const PACED_STREAMS = 64
+/** CPU until the compiler has come to rest: with less, larger libraries are measured half interpreted. */
+const WARM_UP_MS = 3000
 
 /** CPU of each kind of call. Throws where an answer is not whole: a fast client must also be a right one. */
 export async function measureClient(client: Client): Promise<Sample> {
   const json = expecting(JSON_TEXT_CHARS, client.json)
   const stream = expecting(STREAM_TEXT_CHARS, client.stream)
+  await cpuOf(json, { inFlight: 8, warmUpMs: WARM_UP_MS / 2, measureMs: 1 })
+  await cpuOf(stream, { inFlight: 8, warmUpMs: WARM_UP_MS / 2, measureMs: 1 })
   return {
     'json ×1': await cpuOf(json),
     'json ×64': await cpuOf(json, { inFlight: 64 }),

@@ -12,9 +12,12 @@ import { startRedis } from '../redis.ts'
 import { enqueueElsewhere } from '../turn/world.ts'
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
-const WARM_UP = 400
-const COUNT = 1000
-const IDLE_MS = 4000
+/** A worker's turns until the compiler has come to rest. */
+const WARM_UP = 1500
+const COUNT = 2000
+/** A pass of the reconciler over turns that have just ended is not what an idle worker does. */
+const SETTLE_MS = 4000
+const IDLE_MS = 10_000
 
 /** `workers`: how many. `waiting`: turns that wait when they begin; 0 for a queue that is fed as it is emptied. */
 export const measure: Measure = async ({ url, workers, waiting = 0 }) => {
@@ -63,6 +66,7 @@ function cpuOfProcessUs({ pid }: ChildProcess): number {
 
 /** Commands of clients, without those inside scripts. By hand, since ioredis 6 loses its place while it monitors. */
 async function commandsASecond(redisUrl: string): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
   const socket = connect(redisUrl.replace(/^unix:(\/\/)?/, ''))
   let text = ''
   socket.on('data', (chunk: Buffer) => {

@@ -20,7 +20,18 @@ export const measure: Measure = async ({ mode }) => {
   const on = mode === 'off' ? undefined : await openNullTelemetry({ sampled: mode === 'on' })
   const turn = await prepareTurn(on ?? noTelemetry)
   const sample = { 'one-step turn': await cpuOf(turn, { warmUpMs: 1000, measureMs: 1000 }) }
-  return on === undefined ? sample : { ...sample, scrape: await cpuOf(on.page) }
+  if (on === undefined) return sample
+  const scrapeUs = await cpuOf(on.page)
+  return {
+    ...sample,
+    scrape: scrapeUs,
+    'scrape, 1,000 series': (scrapeUs / seriesOf(await on.page())) * 1000,
+  }
+}
+
+/** Lines of a page that are samples: each bucket of a histogram is a series of its own. */
+function seriesOf(page: string): number {
+  return page.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length
 }
 
 async function prepareTurn(telemetry: Telemetry): Promise<() => Promise<void>> {

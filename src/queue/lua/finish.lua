@@ -2,23 +2,29 @@
 -- KEYS: turn, steps, events, inbox, delayed, history, idempotency (or turn, where there is no key)
 -- ARGV: epoch, turn id, new state, result, messages for the session ('' for none), channel, events,
 --       result ttl ms, event ttl ms, session ttl ms, ms until the hold ends ('' for never),
+--       id, nonce and result of the step that it ends with ('' for none that is not committed yet),
 --       then field/value pairs of what it waits for (J8)
 -- Returns: {'ok', kind, value} | {'fenced'}
 --@include common.lua
+--@include steps.lua
 
 local turn_key, steps_key, events_key, inbox_key, delayed_key, history_key, idempotency_key = unpack(KEYS)
 local epoch, id, state, result, messages, channel, events = unpack(ARGV, 1, 7)
 local result_ttl, event_ttl, session_ttl, hold_ms = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local step, holds_from = { id = ARGV[12], nonce = ARGV[13], result = ARGV[14] }, 15
 local now = now_ms()
 local held = redis.call('HMGET', turn_key, 'epoch', 'state')
 -- A resent command after a lost reply finds its own work done.
 local resent = held[1] == epoch and held[2] == state and state ~= 'running'
 if not resent then
   if is_fenced(turn_key, epoch) then return { 'fenced' } end
+  if step.id ~= '' and not commit_step({ turn = turn_key, steps = steps_key }, step, false, function() end) then
+    return { 'fenced' }
+  end
   -- What a review would ask may have become known meanwhile (J9): the turn goes on instead.
   if state == 'needs_review' then
     local known = 0
-    for i = 12, #ARGV, 2 do
+    for i = holds_from, #ARGV, 2 do
       local header = redis.call('HGET', steps_key, string.sub(ARGV[i], 1, -8))
       local begun = header and cjson.decode(header)
       if begun and begun.state ~= 'started' then known = known + 1 end
@@ -30,7 +36,7 @@ if not resent then
   end
   redis.call('HSET', turn_key, 'state', state, 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0')
   if hold_ms ~= '' then redis.call('HSET', turn_key, 'holdUntil', string.format('%.0f', now + tonumber(hold_ms))) end
-  if #ARGV > 11 then redis.call('HSET', steps_key, unpack(ARGV, 12)) end
+  if #ARGV >= holds_from then redis.call('HSET', steps_key, unpack(ARGV, holds_from)) end
   if result ~= '' then redis.call('HSET', turn_key, 'result', result) end
   local terminal = is_terminal(state)
   if terminal then

@@ -3,6 +3,7 @@ import { type AttemptSummary, TurnkeeperError } from '../../errors.ts'
 import { createCollector } from '../../providers/collect.ts'
 import type { Answer, Message, ModelRequest, StreamPart } from '../../providers/types.ts'
 import { hashOf } from '../../queue/journal.ts'
+import type { StepCommit } from '../../queue/journal-types.ts'
 import type { StepDecision, TurnEventBody, TurnStep } from '../../queue/types.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { knownAs } from './run-spans.ts'
@@ -14,17 +15,26 @@ export type ModelStepResult = {
   readonly step: TurnStep
 }
 
+/** `uncommitted`: the turn ends with this step, and both are left to be one write. */
+export type ModelStep = { readonly done: ModelStepResult; readonly uncommitted?: StepCommit }
+
+export type ModelStepOptions = {
+  readonly messages: readonly Message[]
+  /** What was decided before its first attempt. */
+  readonly decided: readonly StepDecision[]
+  /** Whether an answer without tool calls ends the turn. */
+  readonly mayEnd: boolean
+}
+
 /** Runs one model step, or replays it if it was committed earlier. */
 export async function runModelStep(
   context: TurnContext,
   stepId: string,
-  messages: readonly Message[],
-  /** What was decided before its first attempt. */
-  decided: readonly StepDecision[] = [],
-): Promise<ModelStepResult | Interruption> {
+  { messages, decided, mayEnd }: ModelStepOptions,
+): Promise<ModelStep | Interruption> {
   const { claim, journal } = context
   const replayed = claim.done.get(stepId)
-  if (replayed !== undefined) return replayed as ModelStepResult
+  if (replayed !== undefined) return { done: replayed as ModelStepResult } // what is committed below
 
   const request = modelRequest(context, messages)
   const name = request.model ?? ''
@@ -38,7 +48,7 @@ export async function runModelStep(
     hash: hashOf([name, messages.length]),
     events: [{ type: 'step.started', stepId, kind: 'model', name }],
   })
-  if (begun.outcome === 'done') return begun.result as ModelStepResult
+  if (begun.outcome === 'done') return { done: begun.result as ModelStepResult }
   if (begun.outcome === 'fenced') return { kind: 'fenced' }
   if (begun.outcome !== 'go') return { kind: 'failed', error: changedUnderfoot(stepId) }
 
@@ -47,15 +57,12 @@ export async function runModelStep(
   const { waiting, broken } = await relay.end()
   if ('kind' in called) return called
 
-  const result: ModelStepResult = { answer: called.answer, step: summary(stepId, name, decided, called) }
+  const done: ModelStepResult = { answer: called.answer, step: summary(stepId, name, decided, called) }
   const deltas = broken ? wholeStep(stepId, called.answer) : waiting
-  const written = await journal.commit(claim, {
-    stepId,
-    nonce,
-    result,
-    events: [...deltas, { type: 'step.completed', stepId }],
-  })
-  return written === 'fenced' ? { kind: 'fenced' } : result
+  const events: readonly TurnEventBody[] = [...deltas, { type: 'step.completed', stepId }]
+  const commit: StepCommit = { stepId, nonce, result: done, events }
+  if (mayEnd && called.answer.toolCalls.length === 0) return { done, uncommitted: commit }
+  return (await journal.commit(claim, commit)) === 'fenced' ? { kind: 'fenced' } : { done }
 }
 
 type Called = {

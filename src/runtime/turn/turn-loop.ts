@@ -9,7 +9,7 @@
  */
 
 import { TurnkeeperError } from '../../errors.ts'
-import type { TurnEnding } from '../../queue/journal-types.ts'
+import type { StepCommit, TurnEnding } from '../../queue/journal-types.ts'
 import type { TurnRecord } from '../../queue/types.ts'
 import { runToolStep } from '../tools/tool-step.ts'
 import { runModelStep } from './model-step.ts'
@@ -34,18 +34,20 @@ export async function runTurn(turn: TurnContext): Promise<LoopEnding> {
   for (let round = 1; round <= agent.maxSteps; round++) {
     if (leaving.aborted) return interrupted({ kind: 'handed_back' })
     const { context, messages, decisions, isPlan } = openRound(turn, transcript, round)
-    const model = await runModelStep(context, `m${round}`, messages, decisions)
+    const options = { messages, decided: decisions, mayEnd: !isPlan }
+    const model = await runModelStep(context, `m${round}`, options)
     if ('kind' in model) return interrupted(model)
-    addAnswer(transcript, model)
-    if (model.answer.toolCalls.length === 0) {
-      if (!isPlan) return completed(claim.turn, transcript)
+    addAnswer(transcript, model.done)
+    const { toolCalls } = model.done.answer
+    if (toolCalls.length === 0) {
+      if (!isPlan) return completed(claim.turn, transcript, model.uncommitted)
       endPlan(transcript, round + 1, 'plan_made')
       continue
     }
 
     if (leaving.aborted) return interrupted({ kind: 'handed_back' })
     const tools = await Promise.all(
-      model.answer.toolCalls.map((call, i) => runToolStep(context, `m${round}.${i + 1}`, call)),
+      toolCalls.map((call, i) => runToolStep(context, `m${round}.${i + 1}`, call)),
     )
     const results = tools.filter((tool) => 'message' in tool)
     if (results.length < tools.length) return interrupted(...tools.filter((tool) => 'kind' in tool))
@@ -55,9 +57,10 @@ export async function runTurn(turn: TurnContext): Promise<LoopEnding> {
   return interrupted({ kind: 'failed', error: new TurnkeeperError('max_steps', problem) })
 }
 
-function completed(turn: TurnRecord, transcript: Transcript): LoopEnding {
+function completed(turn: TurnRecord, transcript: Transcript, lastStep: StepCommit | undefined): LoopEnding {
   return {
     state: 'completed',
+    ...(lastStep && { lastStep }),
     result: resultOf(transcript, turn, { status: 'completed' }),
     messages: transcript.messages.slice(transcript.from),
     events: [{ type: 'turn.completed', text: transcript.text }],

@@ -103,8 +103,11 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
 
 /** Gives the place of a turn that runs no longer back, and wakes those of its tenant that have waited for one. */
 async function giveWay({ backlog, wakeQueue }: QueueBackend, turnId: string): Promise<void> {
-  const waiting = await backlog.stop(turnId)
-  await Promise.all(waiting.map((next) => wakeQueue.wake(next)))
+  await wakeAll(wakeQueue, await backlog.stop(turnId))
+}
+
+async function wakeAll(wakeQueue: QueueBackend['wakeQueue'], turnIds: readonly string[]): Promise<void> {
+  await Promise.all(turnIds.map((turnId) => wakeQueue.wake(turnId)))
 }
 
 async function runClaimed(options: WakeHandlerOptions, claim: Claim): Promise<Following> {
@@ -147,7 +150,8 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
-    await giveWay(backend, claim.turn.id)
+    if (finished.roused) await wakeAll(backend.wakeQueue, finished.roused)
+    else await giveWay(backend, claim.turn.id)
     if (ending.holdMs !== undefined) {
       await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })
     }
