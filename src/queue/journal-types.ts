@@ -102,7 +102,6 @@ export type RenewOutcome =
   | { readonly outcome: WriteOutcome }
   | { readonly outcome: 'cancel'; readonly reason: string }
 
-/** How a worker lets go of a turn. */
 /** What is written when a step has ended. */
 export type StepCommit = {
   readonly stepId: string
@@ -111,6 +110,7 @@ export type StepCommit = {
   readonly events: readonly TurnEventBody[]
 }
 
+/** How a worker lets go of a turn. */
 export type TurnEnding = {
   readonly state: Exclude<TurnState, 'running'>
   /** The step that the turn ends with, where it is still to be committed: both are one write. */
