@@ -64,7 +64,10 @@ export async function openNullTelemetry(options: NullTelemetryOptions = {}): Pro
     ...createInstruments(metering.meter),
     ...createObserve({
       tracer: provider.getTracer('turnkeeper'),
-      startAs: (_ids, start) => start(),
+      startAs(ids, start) {
+        ids.spanId() // as the generator of ids would; none of these spans is without a parent
+        return start()
+      },
       propagator: new W3CTraceContextPropagator(),
       redactor,
     }),

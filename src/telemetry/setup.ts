@@ -95,8 +95,8 @@ function createIds(): IdGenerator & Pick<Tracing, 'startAs'> {
   const random = new RandomIdGenerator()
   let known: SpanIds | undefined
   return {
-    generateTraceId: () => known?.traceId ?? random.generateTraceId(),
-    generateSpanId: () => known?.spanId ?? random.generateSpanId(),
+    generateTraceId: () => known?.traceId() ?? random.generateTraceId(),
+    generateSpanId: () => known?.spanId() ?? random.generateSpanId(),
     startAs(ids, start) {
       known = ids
       try {

@@ -43,7 +43,7 @@ const linesOf = (worker: Started): Line[] =>
 
 describe('the log of a worker', () => {
   test('is one line for each transition and each failed attempt, with the ids of the trace', async () => {
-    const worker = await startWorker()
+    const worker = await startWorker('--log-level', 'debug')
     const turnId = await runTurn({ input: 'say "hello"' })
     await worker.match(/route opened/)
     await worker.end('SIGTERM')

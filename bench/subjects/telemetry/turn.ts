@@ -15,6 +15,9 @@ const USAGE = {
   ...{ cachedInputTokens: null, reasoningTokens: null },
 }
 
+/** The ids of a run's spans follow from its turn, its epoch and the step. */
+const KNOWN_AS = { trace: 'turn-0123456789~session', span: 'turn-0123456789~session 1 m1' } as const
+
 /** `mode`: `on`, `sampled out` or `off`. */
 export const measure: Measure = async ({ mode }) => {
   const on = mode === 'off' ? undefined : await openNullTelemetry({ sampled: mode === 'on' })
@@ -60,7 +63,7 @@ async function prepareTurn(telemetry: Telemetry): Promise<() => Promise<void>> {
       },
     )
   const call = () =>
-    observeCall(world, { request: { model: 'coder', messages: [] } }, async (span) => {
+    observeCall(world, { request: { model: 'coder', messages: [] }, knownAs: KNOWN_AS }, async (span) => {
       span.onContent()
       const about = { route, alias: 'coder', number: 1, after: undefined, policy: [], price: undefined }
       const made = await observeAttempt(world, about, attempt)
@@ -76,10 +79,13 @@ async function prepareTurn(telemetry: Telemetry): Promise<() => Promise<void>> {
       'process turns',
       { 'messaging.operation.name': 'process', 'turn.id': 'turn-0123456789' },
       async () => {
-        await telemetry.observe('invoke_agent', { 'gen_ai.agent.name': 'assistant' }, call)
+        telemetry.log.debug({ turn: 'turn-0123456789', agent: 'assistant', epoch: 1 }, 'turn started')
+        await telemetry.observe('invoke_agent', { 'gen_ai.agent.name': 'assistant' }, call, {
+          knownAs: KNOWN_AS,
+        })
         telemetry.log.info({ turn: 'turn-0123456789', agent: 'assistant', steps: 1 }, 'turn completed')
       },
-      { parent },
+      { parent, knownAs: KNOWN_AS },
     )
   }
 }

@@ -240,9 +240,11 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   cancelled: 'cancelled',
 }
 
-function tellStart(telemetry: Telemetry, { turn, epoch, lost }: Claim): void {
-  const fields = { turn_id: turn.id, agent: turn.agent, epoch, ...(lost && { lost_worker: lost.worker }) }
-  telemetry.log.info(fields, lost ? 'turn taken over' : 'turn started')
+/** An ordinary start is in the trace and the journal; a line for it would double what the log of a turn costs. */
+function tellStart({ log }: Telemetry, { turn, epoch, lost }: Claim): void {
+  const fields = { turn_id: turn.id, agent: turn.agent, epoch }
+  if (lost) log.info({ ...fields, lost_worker: lost.worker }, 'turn taken over')
+  else log.debug(fields, 'turn started')
 }
 
 function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
