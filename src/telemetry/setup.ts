@@ -6,7 +6,6 @@
 import { context, type Meter, type TextMapPropagator, type Tracer } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
-import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -22,6 +21,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import { createPageWriter } from './page.ts'
 
 const SCOPE = 'turnkeeper'
 /** How long an export, and so a shutdown, may wait for a receiver that does not answer. */
@@ -86,11 +86,10 @@ export type Metering = {
 export function setUpMetrics(identity: Identity): Metering {
   const reader = new PageReader()
   const provider = new MeterProvider({ resource: resourceOf(identity), readers: [reader] })
-  // no scope labels: they contain our version, and with it every series would end at each release
-  const serializer = new PrometheusSerializer('', false, undefined, false, true)
+  const write = createPageWriter()
   return {
     meter: provider.getMeter(SCOPE, identity.version),
-    page: shareRunning(async () => serializer.serialize((await reader.collect()).resourceMetrics)),
+    page: shareRunning(async () => write((await reader.collect()).resourceMetrics)),
     close: () => provider.shutdown(),
   }
 }
