@@ -3,11 +3,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configurationPage } from './docs/configuration-page.ts'
 import { metricsPage } from './docs/metrics-page.ts'
+import { performancePage } from './docs/performance-page.ts'
 import { providersPage } from './docs/providers-page.ts'
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'docs/metrics.md': metricsPage,
+  'docs/performance.md': performancePage,
   'docs/providers.md': providersPage,
 }
 

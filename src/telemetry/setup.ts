@@ -7,7 +7,6 @@ import { context, type Meter, type Span, type TextMapPropagator, type Tracer } f
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { type ExportResult, ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http'
-import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -26,6 +25,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import { createPageWriter } from './page.ts'
 import type { SpanIds } from './span-ids.ts'
 
 const SCOPE = 'turnkeeper'
@@ -128,11 +128,10 @@ export function setUpMetrics(identity: Identity, push?: MetricsPush): Metering {
   const reader = new PageReader()
   const readers = push ? [reader, pushReader(push)] : [reader]
   const provider = new MeterProvider({ resource: resourceOf(identity), readers })
-  // no scope labels: they contain our version, and with it every series would end at each release
-  const serializer = new PrometheusSerializer('', false, undefined, false, true)
+  const write = createPageWriter()
   return {
     meter: provider.getMeter(SCOPE, identity.version),
-    page: shareRunning(async () => serializer.serialize((await reader.collect()).resourceMetrics)),
+    page: shareRunning(async () => write((await reader.collect()).resourceMetrics)),
     close: () => provider.shutdown(),
   }
 }

@@ -24,11 +24,20 @@ export const measure: Measure = async ({ mode }) => {
   const turn = await prepareTurn(on ?? noTelemetry)
   const sample = { 'one-step turn': await cpuOf(turn, { warmUpMs: 1000, measureMs: 1000 }) }
   if (on === undefined) return sample
-  const scrapeUs = await cpuOf(on.page)
-  return {
-    ...sample,
-    scrape: scrapeUs,
-    'scrape, 1,000 series': (scrapeUs / seriesOf(await on.page())) * 1000,
+  fill(on)
+  return { ...sample, 'scrape, 1,000 series': ((await cpuOf(on.page)) / seriesOf(await on.page())) * 1000 }
+}
+
+const ROUTES = 60
+
+/** The series of many routes, as a worker of a large fleet has them. */
+function fill(telemetry: Telemetry): void {
+  for (let i = 0; i < ROUTES; i++) {
+    const route = { route: `main/model-${i}`, model: `model-${i}` }
+    telemetry.record('provider_attempt_duration_seconds', { ...route, outcome: 'ok' }, 1)
+    for (const outcome of ['ok', 'timeout_headers', 'stall', 'html']) {
+      telemetry.count('provider_attempts_total', { ...route, provider: 'main', outcome })
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { appendFile, mkdir, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { TelemetryConfig } from '../../config/config.ts'
 import type { RunningTelemetry } from '../../telemetry/create.ts'
-import { pageToSamples } from '../../telemetry/page.ts'
+import { pageToSamples } from '../../telemetry/samples.ts'
 import type { Log } from '../../telemetry/telemetry.ts'
 import { samplesToSnapshot, snapshotToLines } from './snapshot.ts'
 

@@ -1,0 +1,47 @@
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
+import { expect, test } from 'vitest'
+import {
+  COUNTERS,
+  type CounterName,
+  GAUGES,
+  type GaugeName,
+  HISTOGRAMS,
+  type HistogramName,
+} from '../../src/telemetry/catalogue.ts'
+import { createInstruments } from '../../src/telemetry/instruments.ts'
+import { createPageWriter } from '../../src/telemetry/page.ts'
+
+class Reader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
+const labelsOf = ({ labels }: { readonly labels: readonly string[] }): Record<string, string> =>
+  Object.fromEntries(labels.map((label) => [label, `a "${label}"\n\\`]))
+const lines = (page: string): string[] => page.split('\n').filter((line) => line !== '')
+
+test("the page is line for line what OpenTelemetry's own serializer writes, scrape after scrape", async () => {
+  const reader = new Reader()
+  const provider = new MeterProvider({ readers: [reader] })
+  const { count, record, gauge } = createInstruments(provider.getMeter('test'))
+  const write = createPageWriter()
+  // the literals of the catalogue have exactly these keys
+  for (const name of Object.keys(GAUGES) as GaugeName[]) {
+    const labels = labelsOf(GAUGES[name])
+    gauge(name, () => [
+      [labels, 1e-7],
+      [{ ...labels, more: 'x' }, Number.POSITIVE_INFINITY],
+    ])
+  }
+  for (let scrape = 0; scrape < 2; scrape++) {
+    for (const name of Object.keys(COUNTERS) as CounterName[]) count(name, labelsOf(COUNTERS[name]), 3.5)
+    for (const name of Object.keys(HISTOGRAMS) as HistogramName[]) {
+      for (const value of [0.2, 1e9]) record(name, labelsOf(HISTOGRAMS[name]), value)
+    }
+    const { resourceMetrics } = await reader.collect()
+    const theirs = new PrometheusSerializer('', false, undefined, false, true).serialize(resourceMetrics)
+    expect(lines(write(resourceMetrics))).toEqual(lines(theirs))
+  }
+  await provider.shutdown()
+})
