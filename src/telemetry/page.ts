@@ -42,8 +42,8 @@ function family({ descriptor, ...data }: MetricData, labelsOf: LabelsOf): string
       return head(name, { type: 'histogram', help, unit }) + samples.join('')
     }
     case DataPointType.SUM:
-      if (data.isMonotonic) return simple(`${name}_total`, { type: 'counter', help, unit })
-      return simple(name, { type: 'gauge', help, unit })
+      if (!data.isMonotonic) return simple(name, { type: 'gauge', help, unit })
+      return simple(name.endsWith('_total') ? name : `${name}_total`, { type: 'counter', help, unit })
     case DataPointType.GAUGE:
       return simple(name, { type: 'gauge', help, unit })
     case DataPointType.EXPONENTIAL_HISTOGRAM:
