@@ -25,10 +25,10 @@ export type Caller = {
   /** @throws TurnkeeperError `auth/forbidden` where that is for admins. */
   requireAdmin(): void
   /**
-   * The options of a turn as the caller may have them: with its own tenant.
+   * The options of a turn as the caller may have them: with its own tenant, and the key as its segment.
    * @throws TurnkeeperError `auth/forbidden` for another tenant, or a model that is not the caller's.
    */
-  claim<Options extends Pick<EnqueueOptions, 'tenant' | 'model'>>(options: Options): Options
+  claim<Options extends Pick<EnqueueOptions, 'tenant' | 'segment' | 'model'>>(options: Options): Options
 }
 
 export type CallerHeaders = {
@@ -104,7 +104,8 @@ function keyToCaller(key: ApiKeyConfig, isAlias: (model: string) => boolean): Ca
       const why = typeof model === 'string' ? refusalOf(model) : undefined // what is no text is refused later
       if (why !== undefined) throw new TurnkeeperError('forbidden', `model: ${why}`)
       const own = options.tenant ?? tenant
-      return own === undefined ? options : { ...options, tenant: own }
+      const segment = admin ? (options.segment ?? id) : id
+      return { ...options, segment, ...(own !== undefined && { tenant: own }) }
     },
   }
 }

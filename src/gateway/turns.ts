@@ -61,6 +61,7 @@ const OPTION_NAMES = {
   delayMs: true,
   deadlineMs: true,
   tenant: true,
+  segment: true,
   model: true,
   parameters: true,
   metadata: true,

@@ -114,7 +114,7 @@ export async function openReloadableRuntime(
     estimate: (request) => current.runtime.estimate(request),
     credentials: () => current.runtime.credentials(),
     explain: (model, call) => current.runtime.explain(model, call),
-    waitFor: (model) => current.runtime.waitFor(model),
+    waitFor: (model, segment) => current.runtime.waitFor(model, segment),
     settled: () => current.runtime.settled(),
     force: (route, force) => current.runtime.force(route, force),
     history: (route) => current.runtime.history(route),

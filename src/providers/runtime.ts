@@ -80,7 +80,7 @@ export type ProviderRuntime = {
   /** Which routes of `model` would be tried now and why; undefined for a name that leads nowhere. */
   explain(model: string, options?: ExplainOptions): Promise<RouteExplanation | undefined>
   /** In how many milliseconds a queued call of `model` may find a route; undefined if it finds one now, or never. */
-  waitFor(model: string): number | undefined
+  waitFor(model: string, segment?: string): number | undefined
   /** Resolves when the breakers have heard of every failure so far, after a second at the latest. */
   settled(): Promise<void>
   /** Keeps a route open or closed for a time, or resets it, in the whole fleet. Rejects when Redis cannot be reached. */
@@ -255,8 +255,9 @@ export async function openProviderRuntime(
     credentials: () => credentials.statuses(),
     explain: (model, call) =>
       explainModel({ router, mitigation, table, knowledge, config: config.routing }, model, call),
-    waitFor(model) {
-      const choice = router.choose(mitigation.aliasNow(model), { whenAllOpen: 'wait' })
+    waitFor(model, segment) {
+      const alias = mitigation.aliasNow(model, segment === undefined ? {} : { segment })
+      const choice = router.choose(alias, { whenAllOpen: 'wait' })
       return choice.kind === 'none' ? choice.nextProbeInMs : undefined
     },
     settled: () => health.settled(),

@@ -52,6 +52,8 @@ export type TurnOptions = {
   readonly parameters?: Readonly<Record<string, Json>>
   readonly metadata?: Readonly<Record<string, Json>>
   readonly tenant?: string
+  /** Whose traffic a mitigation counts apart. */
+  readonly segment?: string
   readonly priority?: number
 }
 

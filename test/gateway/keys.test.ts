@@ -74,6 +74,13 @@ describe('with keys', () => {
     expect((await worker.journal.read(own))?.options.tenant).toBe('bits')
   })
 
+  test('a key is the segment of its turns; an admin may name another', async () => {
+    const segmentOf = async (id: string) => (await worker.journal.read(id))?.options.segment
+    expect(await segmentOf(await idOf('key-of-app'))).toBe('app')
+    expect(await segmentOf(await idOf('key-of-app', { segment: 'shop' }))).toBe('app')
+    expect(await segmentOf(await idOf('key-of-ops', { segment: 'shop' }))).toBe('shop')
+  })
+
   test('A4: a turn of another tenant is not there, to read, to follow or to decide; an admin has all', async () => {
     const id = await idOf('key-of-app')
     const path = `/v1/turns/${encodeURIComponent(id)}`

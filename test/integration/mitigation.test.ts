@@ -70,6 +70,21 @@ test('an alert at the gateway moves the turns of a worker, and the turn says so'
   })
 }, 40_000)
 
+test('a model that one segment may not have moves the turns of that segment alone', async () => {
+  fleet = await openFleet(CONFIG)
+  await fleet.worker()
+  const run = async (segment: string) => {
+    const turn = await fleet.client.enqueue('talker', { input: 'say "hello"', segment })
+    return turn.result({ timeoutMs: 20_000 })
+  }
+  fleet.sim.control({ model: 'good', fault: 'status:404', times: 3 })
+  for (let i = 0; i < 3; i++) {
+    expect((await run('a')).error).toMatchObject({ code: 'not_found/model_not_found' })
+  }
+  await expect.poll(async () => (await run('a')).routes, { interval: 300 }).toEqual(['sim/safe'])
+  expect((await run('b')).routes).toEqual(['sim/good'])
+}, 60_000)
+
 const hasAlertmanager = isOnPath('prometheus-alertmanager') && isOnPath('amtool')
 
 test.skipIf(!hasAlertmanager)(

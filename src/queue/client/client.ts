@@ -28,6 +28,8 @@ export type EnqueueOptions = {
   /** Counted from acceptance; a turn that has not ended by then fails with `turn/deadline`. */
   readonly deadlineMs?: number
   readonly tenant?: string
+  /** Whose model calls a mitigation counts and moves apart, such as one API key of yours; 1 to 128 characters. */
+  readonly segment?: string
   /** Alias or route, instead of the agent's. */
   readonly model?: string
   /** Model parameters, over the agent's. */
@@ -76,6 +78,7 @@ const enqueueSchema = z.strictObject({
   delayMs: z.number().min(0).optional(),
   deadlineMs: z.number().positive().optional(),
   tenant: z.string().optional(),
+  segment: z.string().min(1).max(128).optional(),
   model: z.string().min(1).optional(),
   parameters: z.record(z.string(), z.json()).optional(),
   metadata: z.record(z.string(), z.json()).optional(),

@@ -96,6 +96,7 @@ async function callModel(
     waiting,
   } = await context.callModel(request, emit, {
     signal: context.signal,
+    segment: context.claim.turn.options.segment,
     knownAs: knownAs(context.claim.turn, context.claim, stepId),
     ...(left !== undefined && { deadlineMs: left }),
     onRestart: (reason) => relay.push({ type: 'step.restarted', stepId, reason }),

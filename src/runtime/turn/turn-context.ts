@@ -14,6 +14,8 @@ export type CallModel = (
     readonly signal: AbortSignal
     /** Time that the turn has left. */
     readonly deadlineMs?: number
+    /** Whose call it is, for the mitigation of aliases. */
+    readonly segment?: string | undefined
     /** The answer begins anew on another attempt, after parts have been handed on. */
     readonly onRestart: (reason: string) => void
     /** Names of the span of the call. */

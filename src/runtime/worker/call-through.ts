@@ -11,11 +11,12 @@ const SHORTEST_WAIT_MS = 500
  * waits where a direct call would try a route that is open.
  */
 export function callThrough(models: ProviderRuntime): CallModel {
-  return async (request, emit, { signal, deadlineMs, knownAs, onRestart, onReroute }) => {
+  return async (request, emit, { signal, deadlineMs, segment, knownAs, onRestart, onReroute }) => {
     const outcome = await models.run(request, emit, {
       signal,
       knownAs,
       ...(deadlineMs !== undefined && { deadlineMs }),
+      ...(segment !== undefined && { segment }),
       afterCommit: 'restart',
       whenAllOpen: 'wait',
       onDecision(decision) {
@@ -24,7 +25,7 @@ export function callThrough(models: ProviderRuntime): CallModel {
       },
     })
     const { attempts, decisions, costUsd } = outcome
-    const waiting = await waitOf(models, request.model ?? '', { outcome, deadlineMs })
+    const waiting = await waitOf(models, request.model ?? '', { outcome, deadlineMs, segment })
     return { attempts, decisions, costUsd, ...(waiting && { waiting }) }
   }
 }
@@ -36,12 +37,13 @@ async function waitOf(
   {
     outcome: { error },
     deadlineMs = Number.POSITIVE_INFINITY,
-  }: { outcome: RunOutcome; deadlineMs?: number | undefined },
+    segment,
+  }: { outcome: RunOutcome; deadlineMs?: number | undefined; segment?: string | undefined },
 ): Promise<{ readonly forMs: number; readonly reason: string } | undefined> {
   if (error === undefined || !isUpstreams(error)) return undefined
   await models.settled() // the failure that ended this call may be the one that opens its route
   const budgetMs = error.reason === 'retry_budget' ? error.retryAfterMs : undefined
-  const waitMs = models.waitFor(model) ?? budgetMs
+  const waitMs = models.waitFor(model, segment) ?? budgetMs
   if (waitMs === undefined) return undefined
   return { forMs: Math.min(Math.max(waitMs, SHORTEST_WAIT_MS), deadlineMs), reason: error.reason }
 }

@@ -12,8 +12,11 @@
 import type { OnChange } from '../../providers/routing/breaker/mirror.ts'
 import { isUsable } from '../../providers/routing/breaker/states.ts'
 
+/** What a turn waits for: a route of `model`, for its segment. */
+export type Wanted = { readonly model: string; readonly segment?: string | undefined }
+
 export type WaitingTurns = {
-  add(turnId: string, model: string, forMs: number): void
+  add(turnId: string, wanted: Wanted, forMs: number): void
   /** For `onHealthChange`: wakes the turns whose model has got a usable route. */
   readonly onChange: OnChange
   /** Wakes the turns whose model can be served now, whatever has changed. */
@@ -21,32 +24,32 @@ export type WaitingTurns = {
 }
 
 export type WaitingTurnsOptions = {
-  /** Whether a queued call of `model` would find a route now. */
-  readonly canServe: (model: string) => boolean
+  /** Whether a queued call would find a route now. */
+  readonly canServe: (wanted: Wanted) => boolean
   readonly wake: (turnId: string) => Promise<void>
 }
 
 /** An empty list. */
 export function createWaitingTurns({ canServe, wake }: WaitingTurnsOptions): WaitingTurns {
-  const waiting = new Map<string, { readonly model: string; readonly until: number }>()
+  const waiting = new Map<string, { readonly wanted: Wanted; readonly until: number }>()
   const forgetThePast = (): void => {
     for (const [turnId, { until }] of waiting) if (until <= performance.now()) waiting.delete(turnId)
   }
   const look = (): void => {
     forgetThePast()
-    for (const [turnId, { model }] of waiting) {
-      if (!canServe(model)) continue
+    for (const [turnId, { wanted }] of waiting) {
+      if (!canServe(wanted)) continue
       waiting.delete(turnId)
       wake(turnId).catch(() => {}) // V1
     }
   }
   return {
     look,
-    add(turnId, model, forMs) {
+    add(turnId, wanted, forMs) {
       forgetThePast()
-      if (canServe(model))
+      if (canServe(wanted))
         wake(turnId).catch(() => {}) // V3
-      else waiting.set(turnId, { model, until: performance.now() + forMs })
+      else waiting.set(turnId, { wanted, until: performance.now() + forMs })
     },
     onChange({ to }) {
       if (isUsable(to)) look()

@@ -21,6 +21,7 @@ import { openTranscript } from '../turn/transcript.ts'
 import type { CallModel } from '../turn/turn-context.ts'
 import { endingOf, type LoopEnding, runTurn } from '../turn/turn-loop.ts'
 import { keepLease, type Lease } from './lease.ts'
+import type { WaitingTurns } from './waiting-turns.ts'
 
 export type WakeHandlerOptions = {
   readonly backend: QueueBackend
@@ -32,7 +33,7 @@ export type WakeHandlerOptions = {
   readonly queue: string
   readonly leaseMs: number
   /** Told of each turn that waits for a route. */
-  readonly onWaiting?: (turnId: string, model: string, forMs: number) => void
+  readonly onWaiting?: WaitingTurns['add']
   /** The turns that run here, for whoever wants one cancelled. */
   readonly leases: Map<string, Lease>
   /** Whether a worker has died: its turn is taken over before its lease has run out. */
@@ -157,8 +158,10 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     }
     if (ending.waitsFor !== undefined) {
       const { model, reason } = ending.waitsFor
+      const { id, options: asked } = claim.turn
       // Without a budget for retries a route would be there at once, and nothing would be gained.
-      if (reason !== 'retry_budget') options.onWaiting?.(claim.turn.id, model, ending.holdMs ?? 0)
+      if (reason !== 'retry_budget')
+        options.onWaiting?.(id, { model, segment: asked.segment }, ending.holdMs ?? 0)
       return { kind: 'nothing' }
     }
     return finished.following

@@ -197,7 +197,7 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
     isGone: heartbeat.isGone,
   })
   const waiting = createWaitingTurns({
-    canServe: (model) => models.waitFor(model) === undefined,
+    canServe: ({ model, segment }) => models.waitFor(model, segment) === undefined,
     wake: (turnId) => backend.wakeQueue.wake(turnId),
   })
   const stopListening = models.onHealthChange(waiting.onChange)
