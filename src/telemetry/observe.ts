@@ -1,10 +1,12 @@
 import {
+  type Context,
   context,
   type Attributes as OtelAttributes,
   type Span,
   SpanKind,
   SpanStatusCode,
   type TextMapPropagator,
+  TraceFlags,
   type Tracer,
   trace,
 } from '@opentelemetry/api'
@@ -47,7 +49,7 @@ export function createObserve({
       const name = spanName(operation, attributes)
       const within = parent === undefined ? context.active() : contextFromCarrier(propagator, parent)
       const budget = parent === undefined ? spendSpan(within) : undefined
-      if (budget?.isSpent) return runMarked(droppedSpan(name, budget), work)
+      if (budget?.isSpent) return runDropped(droppedSpan(name, budget), work)
 
       const start = (): Span =>
         tracer.startSpan(
@@ -59,13 +61,18 @@ export function createObserve({
           },
           within,
         )
-      const span = knownAs === undefined ? start() : startAs(spanIdsOf(operation, knownAs), start)
+      // nobody sees the id of a span that is sampled out with its parent, so it is not worked out
+      const isKnown = knownAs !== undefined && !isSampledOut(within)
+      const span = isKnown ? startAs(spanIdsOf(operation, knownAs), start) : start()
       const active = span.isRecording() ? activeSpan(span, redactor) : UNSEEN
       active.set(attributes) // now, not with the start: our samplers do not look at them, and most spans may be unseen
       const own = budget === undefined && span.isRecording() ? openBudget(active) : undefined
       const inside = trace.setSpan(own ? own.in(within) : within, span)
       try {
-        return await context.with(inside, () => runMarked(active, work))
+        return await context.with(inside, () => work(active))
+      } catch (error) {
+        markRejected(active, error)
+        throw error
       } finally {
         own?.close()
         span.end()
@@ -74,8 +81,13 @@ export function createObserve({
   }
 }
 
-/** Runs `work`; a rejection is marked on its span and goes on. */
-async function runMarked<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
+function isSampledOut(within: Context): boolean {
+  const parent = trace.getSpanContext(within)
+  return parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0
+}
+
+/** Runs work that has no span of its own. */
+async function runDropped<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
   try {
     return await work(active)
   } catch (error) {
