@@ -59,7 +59,7 @@ export function createObserve({
       }
       const name = spanName(operation, attributes)
       const budget = parent === undefined ? spendSpan(within) : undefined
-      if (budget?.isSpent) return runMarked(droppedSpan(name, budget), work)
+      if (budget?.isSpent) return runDropped(droppedSpan(name, budget), work)
 
       const start = (): Span =>
         tracer.startSpan(
@@ -77,7 +77,10 @@ export function createObserve({
       const own = budget === undefined && span.isRecording() ? openBudget(active) : undefined
       const inside = trace.setSpan(own ? own.in(within) : within, span)
       try {
-        return await context.with(inside, () => runMarked(active, work))
+        return await context.with(inside, () => work(active))
+      } catch (error) {
+        markRejected(active, error)
+        throw error
       } finally {
         own?.close()
         span.end()
@@ -86,8 +89,8 @@ export function createObserve({
   }
 }
 
-/** Runs `work`; a rejection is marked on its span and goes on. */
-async function runMarked<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
+/** Runs work that has no span of its own. */
+async function runDropped<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
   try {
     return await work(active)
   } catch (error) {
