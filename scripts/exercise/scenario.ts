@@ -17,13 +17,15 @@ type Fault = {
   readonly model: string
   readonly fault: string
   readonly times?: number
+  readonly forMs?: number
   readonly share?: number
 }
 
 /** When, as a share of the whole, and what. */
 const EVENTS: readonly (readonly [at: number, name: string, happen: (stack: Stack) => Promise<void>])[] = [
   [0.1, 'the first route answers with HTML', misbehave({ model: 'glm-4.6', fault: 'html', times: 8 })],
-  [0.25, 'the second route stalls', misbehave({ model: 'gpt-5-mini', fault: 'stall:40', times: 3 })],
+  // For a while, not so many times: probes may take some of these.
+  [0.25, 'the second route stalls', misbehave({ model: 'gpt-5-mini', fault: 'stall:40', forMs: 4_000 })],
   [0.35, 'the third route is limited, then fails now and then', limitedThenFailing],
   [0.5, 'a worker is killed', (stack) => stack.replaceWorker(0)],
   [0.55, 'a person keeps the third route out for a while', openThirdRoute],
