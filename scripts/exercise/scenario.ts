@@ -17,6 +17,7 @@ type Fault = {
   readonly model: string
   readonly fault: string
   readonly times?: number
+  readonly forMs?: number
   readonly share?: number
 }
 
