@@ -9,6 +9,7 @@ export {
   TurnkeeperError,
 } from './errors.ts'
 export type { Ability, Capability, RouteCapabilities } from './providers/capabilities/capability.ts'
+export { createProviderRuntime } from './providers/create-runtime.ts'
 export type { ProviderModels } from './providers/models/catalogue.ts'
 export type { ModelInfo, Price } from './providers/models/model-info.ts'
 export type { RequestEstimate } from './providers/models/offers.ts'
@@ -16,7 +17,7 @@ export { createProvider, type ProviderOptions } from './providers/provider.ts'
 export type { ProviderRecord } from './providers/recorder/record.ts'
 export type { ListRecords, RecordReader } from './providers/recorder/record-store.ts'
 export type { Fact, RouteProfile } from './providers/routing/probes/cells.ts'
-export { createProviderRuntime, type ProviderRuntime } from './providers/runtime.ts'
+export type { ProviderRuntime } from './providers/runtime.ts'
 export type {
   Answer,
   ContentPart,
@@ -57,4 +58,5 @@ export type {
 } from './queue/types.ts'
 export { type Agent, type AgentDefinition, defineAgent } from './runtime/agent.ts'
 export { defineTool, type Tool, type ToolContext, type ToolDefinition } from './runtime/tools/tool.ts'
-export { createWorker, type Worker, type WorkerOptions } from './runtime/worker/worker.ts'
+export { createWorker } from './runtime/worker/create-worker.ts'
+export type { Worker, WorkerOptions } from './runtime/worker/worker.ts'

@@ -3,15 +3,15 @@
 export type CpuOptions = {
   /** Operations under way at once. Default 1. */
   readonly inFlight?: number
-  /** CPU that is spent before counting begins. Default 600 ms, or 100 ms for calls that do not wait. */
+  /** CPU that is spent before counting begins. Default 400 ms. */
   readonly warmUpMs?: number
-  /** CPU that is measured. Default 500 ms, or 300 ms for calls that do not wait. */
+  /** CPU that is measured. Default 400 ms, or 300 ms for calls that do not wait. */
   readonly measureMs?: number
 }
 
 /** Microseconds of CPU for one `work`. */
 export async function cpuOf(work: () => Promise<unknown>, options: CpuOptions = {}): Promise<number> {
-  const { inFlight = 1, warmUpMs = 600, measureMs = 500 } = options
+  const { inFlight = 1, warmUpMs = 400, measureMs = 400 } = options
   await spend(work, { inFlight, cpuMs: warmUpMs })
   globalThis.gc?.()
   const { operations, cpuUs } = await spend(work, { inFlight, cpuMs: measureMs })
@@ -20,7 +20,7 @@ export async function cpuOf(work: () => Promise<unknown>, options: CpuOptions = 
 
 /** Microseconds of CPU for one call of a function that does not wait. */
 export function cpuOfCall(work: () => unknown, options: Omit<CpuOptions, 'inFlight'> = {}): number {
-  const { warmUpMs = 100, measureMs = 300 } = options
+  const { warmUpMs = 400, measureMs = 300 } = options
   const batch = sizeBatch(work)
   spendInBatches(work, batch, warmUpMs)
   return spendInBatches(work, batch, measureMs)

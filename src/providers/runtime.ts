@@ -9,9 +9,7 @@
 
 import type { Config, RouteConfig } from '../config/config.ts'
 import { secretValues } from '../config/describe.ts'
-import { loadConfig } from '../config/load.ts'
-import { closeRedis, connectRedis, type RedisConnection } from '../redis/connection.ts'
-import { openRedis } from '../redis/embedded.ts'
+import type { RedisConnection } from '../redis/connection.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import { createRedactor, type RedactedField, type Redactor } from '../telemetry/redaction.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -270,32 +268,6 @@ export async function openProviderRuntime(
     close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-export type ProviderRuntimeOptions = {
-  /** A path of a YAML file, or an object that is already parsed. */
-  readonly config: string | object
-  /** Default: none. */
-  readonly telemetry?: Telemetry
-}
-
-/**
- * A runtime for a program of its own: loads the configuration, finds or starts Redis, and closes both with itself.
- * Throws `config/invalid_config` or `queue/redis_unavailable`, saying what to do.
- */
-export async function createProviderRuntime(options: ProviderRuntimeOptions): Promise<ProviderRuntime> {
-  const { telemetry = noTelemetry } = options
-  const config = await loadConfig(options.config)
-  await using opened = new AsyncDisposableStack()
-  const { url, dataDir, durability, replicas } = config.redis
-  const warn = (message: string): void => telemetry.log.warn({}, message)
-  const server = opened.use(await openRedis({ url, dataDir, durability, replicas, warn }))
-  const command = opened.adopt(await connectRedis(server.url, { name: 'turnkeeper-routing' }), closeRedis)
-  const subscriber = opened.adopt(await connectRedis(server.url, { role: 'subscriber' }), closeRedis)
-  const runtime = opened.use(await openProviderRuntime(config, { redis: { command, subscriber }, telemetry }))
-  const owned = opened.move()
-  const close = (): Promise<void> => owned.disposeAsync()
-  return { ...runtime, close, [Symbol.asyncDispose]: close }
 }
 
 function routeStatuses(

@@ -15,7 +15,7 @@ import type { TurnClient } from '../../src/queue/client/client.ts'
 import { connect } from '../../src/queue/client/connect.ts'
 import type { RedisConnection } from '../../src/redis/connection.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
-import { createWorker } from '../../src/runtime/worker/worker.ts'
+import { createWorker } from '../../src/runtime/worker/create-worker.ts'
 import { startRedisProcess } from './redis-process.ts'
 
 /** Ended turns are forgotten this soon, so that keys can come back within the run. */

@@ -2,7 +2,7 @@
 
 import { createParser } from 'eventsource-parser'
 import { Agent, request } from 'undici'
-import { createProviderRuntime } from '../../../src/providers/runtime.ts'
+import { createProviderRuntime } from '../../../src/providers/create-runtime.ts'
 import type { Measure } from '../../harness/group.ts'
 import { openNullTelemetry } from '../null-telemetry.ts'
 import { CHAT_MESSAGES } from '../provider/request.ts'

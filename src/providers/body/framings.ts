@@ -109,6 +109,9 @@ function linesBody({ mapper, limits, status, isSettled, take, finish, fail }: Re
   }
 }
 
+/** For whole texts: it keeps nothing from one to the next. */
+const UTF8 = new TextDecoder()
+
 /** Keeps the first `maxBytes` and hands them on as text at the end. */
 export function wholeBody(maxBytes: number, onText: (text: string) => void): Framing {
   const chunks: Uint8Array[] = []
@@ -118,7 +121,7 @@ export function wholeBody(maxBytes: number, onText: (text: string) => void): Fra
       if (sizeBytes < maxBytes) chunks.push(chunk)
       sizeBytes += chunk.length
     },
-    end: () => onText(new TextDecoder().decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))),
+    end: () => onText(UTF8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))),
   }
 }
 

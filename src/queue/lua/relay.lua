@@ -3,9 +3,10 @@
 -- Returns: 'ok' | 'fenced'
 --@include common.lua
 
-if is_fenced(KEYS[1], ARGV[1]) then return 'fenced' end
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'relayed')
+if held[1] ~= ARGV[1] or held[2] ~= 'running' then return 'fenced' end -- J3
 -- A resent command after a lost reply finds its own token: readers get each delta once.
-if redis.call('HGET', KEYS[1], 'relayed') == ARGV[4] then return 'ok' end
+if held[3] == ARGV[4] then return 'ok' end
 redis.call('HSET', KEYS[1], 'relayed', ARGV[4])
 emit(KEYS[2], ARGV[2], ARGV[3])
 return 'ok'

@@ -11,7 +11,6 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../../config/config.ts'
 import { secretValues } from '../../config/describe.ts'
-import { loadConfig } from '../../config/load.ts'
 import { packageVersion } from '../../config/version.ts'
 import { TurnkeeperError } from '../../errors.ts'
 import { openReloadableRuntime, type ReloadableRuntime } from '../../providers/reloadable.ts'
@@ -91,12 +90,6 @@ const BEATS_A_LOCK = 10
  * Starts a worker; it works from the moment at which this resolves.
  * @throws TurnkeeperError of category `config`, or `queue/redis_unavailable`.
  */
-export async function createWorker(options: WorkerOptions = {}): Promise<Worker> {
-  const load = (): Promise<Config> => loadConfig(options.config)
-  return startWorker(await load(), { ...options, load })
-}
-
-/** The same with a configuration that was loaded already. */
 export async function startWorker(
   config: Config,
   options: Omit<WorkerOptions, 'config'> & WorkerSeams = {},

@@ -3,12 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
+import { createProviderRuntime } from '../../../src/providers/create-runtime.ts'
 import type { EngineOptions } from '../../../src/providers/routing/engine-types.ts'
-import {
-  createProviderRuntime,
-  openProviderRuntime,
-  type ProviderRuntime,
-} from '../../../src/providers/runtime.ts'
+import { openProviderRuntime, type ProviderRuntime } from '../../../src/providers/runtime.ts'
 import { createSim, type Sim } from '../../../src/providers/sim/sim.ts'
 import type { ModelRequest, StreamPart } from '../../../src/providers/types.ts'
 import { closeRedis, connectRedis, type RedisConnection } from '../../../src/redis/connection.ts'

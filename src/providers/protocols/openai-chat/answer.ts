@@ -136,6 +136,7 @@ function mapDelta(state: State, delta: JsonObject, emit: PartSink): boolean {
   state.refusal += refusal
   const calls = delta.tool_calls
   const list = Array.isArray(calls) ? calls : calls ? [calls] : []
+  if (list.length === 0 && !delta.function_call) return true // most chunks: text alone
   const pieces = list.map((call, position) => {
     const piece = toPiece(call, position, list.length)
     // A whole message holds whole calls: each entry is one, whatever ids they share.
