@@ -1,7 +1,7 @@
 import type { Group } from '../harness/group.ts'
 
-const column = (name: string, variant: string, atMost: number) =>
-  ({ variant, column: name, of: 'ratio', atMost }) as const
+const column = (name: string, atMost: number, why: string) =>
+  ({ variant: 'turnkeeper', column: name, of: 'ratio', atMost, why }) as const
 
 /** One model call beside what else makes one. */
 export const provider: Group = {
@@ -22,8 +22,12 @@ export const provider: Group = {
     { name: '@openai/agents', module: 'peers/openai-agents.ts' },
   ],
   goals: [
-    column('json ×64', 'turnkeeper', 1.5),
-    column('stream ×64', 'turnkeeper', 1.25),
-    column('tool loop', 'turnkeeper', 1.5),
+    column(
+      'json ×64',
+      1.5,
+      'beside the socket and JSON of the floor, a call has six spans, nine metrics, a log line and an engine; without its telemetry it costs 55 % of the figure; its profile is flat: no function of ours has 3 %, the garbage collector 14 %',
+    ),
+    column('stream ×64', 1.25, 'what a call costs beside its stream, as above'),
+    column('tool loop', 1.5, 'as above, and a seventh span'),
   ],
 }

@@ -14,7 +14,7 @@ const MODULES = [
 type Results = { readonly rows: readonly Row[]; readonly repeats: number; readonly chart: string }
 
 /** What stands in `bench/results/<group>.json`. */
-export type SavedResults = Pick<Group, 'name' | 'title' | 'about' | 'floor' | 'goals'> & {
+export type SavedResults = Pick<Group, 'name' | 'title' | 'floor' | 'goals'> & {
   /** When the run ended, as an ISO date. */
   readonly at: string
   readonly commit: string
@@ -29,10 +29,10 @@ export type SavedResults = Pick<Group, 'name' | 'title' | 'about' | 'floor' | 'g
 
 /** Keeps the figures of a group with what one needs to judge them, and its chart. */
 export function saveResults(group: Group, { rows, repeats, chart }: Results): void {
-  const { name, title, about, floor, goals } = group
+  const { name, title, floor, goals } = group
   mkdirSync(FOLDER, { recursive: true })
   const saved: SavedResults = {
-    ...{ name, title, about, floor },
+    ...{ name, title, floor },
     at: new Date().toISOString(),
     commit: commit(),
     repeats,

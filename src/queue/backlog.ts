@@ -184,10 +184,8 @@ export function createBacklog({
 
     /** How much waits now. */
     async size(): Promise<BacklogSize> {
-      const [[ready, oldestMs], limited] = await Promise.all([
-        size.run(redis, [global.ready], []) as Promise<[string, string]>,
-        redis.smembers(global.limited),
-      ])
+      const reply = await size.run(redis, [global.ready, global.limited], [])
+      const [ready, oldestMs, limited] = reply as [string, string, string[]]
       const waiting = await Promise.all(limited.map((tenant) => redis.zcard(global.tenant(tenant).limited)))
       return {
         ready: Number(ready),

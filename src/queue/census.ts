@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { globalKeys, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
+import { createLeases } from '../redis/lease.ts'
 import type { QueueBackend } from './backend.ts'
 import type { TurnState } from './types.ts'
 
@@ -42,12 +43,8 @@ export function startCensus(options: CensusOptions): Census {
   const stop = new AbortController()
   let last: TurnCounts | undefined
 
-  const holdsLease = async (): Promise<boolean> => {
-    const ttlMs = Math.ceil(everyMs * 2.5)
-    if ((await redis.set(lease, id, 'PX', ttlMs, 'NX')) === 'OK') return true
-    if ((await redis.get(lease)) !== id) return false
-    return (await redis.pexpire(lease, ttlMs)) === 1
-  }
+  const hold = createLeases(redis)
+  const holdsLease = (): Promise<boolean> => hold({ key: lease, id, ttlMs: everyMs * 2.5 })
   const loop = (async () => {
     while (!stop.signal.aborted) {
       try {

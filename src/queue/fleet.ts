@@ -4,11 +4,12 @@ import { loadScript } from '../redis/scripts.ts'
 
 /** Who works here, and which agents they have. */
 export type Fleet = {
-  /** Makes a worker known for `ttlMs`; call it again before that has passed. */
-  register(worker: string, agents: readonly string[], ttlMs: number): Promise<void>
+  /**
+   * Makes a worker known for `ttlMs`; call it again before that has passed. Every registered worker, with a value that
+   * changes at each `register`.
+   */
+  register(worker: string, agents: readonly string[], ttlMs: number): Promise<ReadonlyMap<string, string>>
   leave(worker: string): Promise<void>
-  /** Every registered worker with a value that changes at each `register`. */
-  signs(): Promise<ReadonlyMap<string, string>>
 }
 
 export function createFleet(redis: RedisConnection, prefix: string): Fleet {
@@ -16,14 +17,11 @@ export function createFleet(redis: RedisConnection, prefix: string): Fleet {
   const register = loadScript('register', import.meta.url)
   return {
     async register(worker, names, ttlMs) {
-      await register.run(redis, [workers, agents], [worker, ttlMs, ...names])
+      const flat = (await register.run(redis, [workers, agents], [worker, ttlMs, ...names])) as string[]
+      return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])))
     },
     async leave(worker) {
       await register.run(redis, [workers, agents], [worker, 0])
-    },
-    async signs() {
-      const flat = await redis.zrange(workers, '0', '-1', 'WITHSCORES')
-      return new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : [])))
     },
   }
 }

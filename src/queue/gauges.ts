@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { globalKeys } from '../redis/keys.ts'
+import { createLeases } from '../redis/lease.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { QueueBackend } from './backend.ts'
 import type { BacklogSize } from './backlog.ts'
@@ -27,12 +28,13 @@ export function startQueueGauges(options: QueueGaugesOptions): QueueGauges {
   const { backend, telemetry, queue, leaseMs = 10_000 } = options
   const { gauges: key } = globalKeys(backend.prefix)
   const id = randomBytes(6).toString('hex')
+  const hold = createLeases(backend.redis)
   let size = NOTHING
   let counting = Promise.resolve()
 
   const count = async (): Promise<void> => {
     try {
-      if (!(await holdsLease(backend, { key, id, leaseMs }))) size = NOTHING
+      if (!(await hold({ key, id, ttlMs: leaseMs }))) size = NOTHING
       else {
         await backend.backlog.heal() // a mark that a crash has left would look like a turn that waits for ever
         size = await backend.backlog.size()
@@ -62,14 +64,4 @@ export function startQueueGauges(options: QueueGaugesOptions): QueueGauges {
       if ((await redis.get(key).catch(() => null)) === id) await redis.del(key).catch(() => {})
     },
   }
-}
-
-async function holdsLease(
-  { redis }: QueueBackend,
-  { key, id, leaseMs }: { key: string; id: string; leaseMs: number },
-): Promise<boolean> {
-  if ((await redis.set(key, id, 'PX', leaseMs, 'NX')) === 'OK') return true
-  if ((await redis.get(key)) !== id) return false
-  await redis.pexpire(key, leaseMs)
-  return true
 }

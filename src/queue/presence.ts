@@ -58,8 +58,7 @@ export async function startHeartbeat(options: HeartbeatOptions): Promise<Heartbe
   const presence = createPresence()
   const stop = new AbortController()
   const beat = async (): Promise<void> => {
-    await fleet.register(worker, agents, ttlMs)
-    presence.note(await fleet.signs())
+    presence.note(await fleet.register(worker, agents, ttlMs))
   }
   await beat()
   const beating = (async () => {

@@ -14,7 +14,7 @@ import { enqueueElsewhere } from '../turn/world.ts'
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** A worker's turns until the compiler has come to rest. */
 const WARM_UP = 1000
-const COUNT = 1500
+const COUNT = 1000
 /** A pass of the reconciler over turns that have just ended is not what an idle worker does. */
 const SETTLE_MS = 4000
 const IDLE_MS = 10_000

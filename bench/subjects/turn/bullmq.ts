@@ -10,8 +10,8 @@ import { CHAT_MESSAGES, CHAT_TOOLS } from '../provider/request.ts'
 import { startRedis } from '../redis.ts'
 import { enqueueElsewhere, INPUT, untilDone } from './world.ts'
 
-const WARM_UP = 400
-const COUNT = 800
+const WARM_UP = 1000
+const COUNT = 1000
 const LATENCIES = 60
 
 export const measure: Measure = async ({ url, calls }) => {

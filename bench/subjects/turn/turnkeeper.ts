@@ -12,8 +12,8 @@ import { median } from '../../harness/statistics.ts'
 import { startRedis } from '../redis.ts'
 import { configOf, enqueueElsewhere, INPUT, untilDone } from './world.ts'
 
-const WARM_UP = 400
-const COUNT = 800
+const WARM_UP = 1000
+const COUNT = 1000
 const LATENCIES = 60
 
 /** `model`: `json` ends with its first step, `tools` has three. */

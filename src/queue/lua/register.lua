@@ -1,5 +1,6 @@
 -- Keeps a worker and its agents known for a while, and forgets those that have fallen silent.
 -- KEYS: workers, agents   ARGV: worker, ttl ms ('0' to leave), agent names
+-- Returns: every worker, each followed by the time until which it is believed alive
 --@include common.lua
 
 local now = now_ms()
@@ -15,4 +16,4 @@ for _, key in ipairs(KEYS) do
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-return 'ok'
+return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
