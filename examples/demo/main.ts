@@ -116,7 +116,9 @@ if (flags.help) {
   try {
     process.exitCode = await main()
   } catch (error) {
-    console.error(error instanceof TurnkeeperError ? `${error.code}: ${error.message}` : error)
+    const code = error instanceof TurnkeeperError ? `${error.code}: ` : ''
+    const message = error instanceof Error ? error.message : String(error)
+    console.error(`${code}${message}\nThe demo has ended. What its processes said is in ${FOLDER}/*.log`)
     process.exitCode = 1
   }
 }

@@ -14,7 +14,8 @@ export type Process = {
 }
 
 const CLI = fileURLToPath(new URL('../../bin/turnkeeper.cjs', import.meta.url))
-const PATIENCE_MS = 20_000
+/** A start takes a second or two, and on a machine with much else to do as many tens. */
+const PATIENCE_MS = 60_000
 
 /** Starts `turnkeeper <args>` as a user would in another terminal. */
 export function startProcess(name: string, args: readonly string[]): Process {
