@@ -20,7 +20,13 @@ export const scale: Group = {
   ],
   units: { 'idle commands a second': '/s' },
   goals: [
-    { variant: '4 workers', column: 'CPU a turn', of: 'ratio', atMost: 1.15 },
+    {
+      variant: '4 workers',
+      column: 'CPU a turn',
+      of: 'ratio',
+      atMost: 1.15,
+      why: 'by less than the runs differ: five processes and Redis share two processors and their caches',
+    },
     { variant: '1 worker, 10,000 waiting', column: 'CPU a turn', of: 'ratio', atMost: 1.1 },
     { variant: '1 worker', column: 'idle commands a second', of: 'us', atMost: 5 },
   ],

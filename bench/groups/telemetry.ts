@@ -20,7 +20,7 @@ export const telemetry: Group = {
       column: 'one-step turn',
       of: 'us',
       atMost: 80,
-      why: 'the SDK by hand costs three quarters of it; between 69 and 118 µs in the runs of one afternoon, with the load',
+      why: 'the SDK by hand costs two thirds of it; between 69 and 118 µs in the runs of one afternoon, with the load',
     },
     {
       variant: 'sampled out',

@@ -24,7 +24,7 @@ export const turn: Group = {
       column: 'beyond job and call',
       of: 'us',
       atMost: 150,
-      why: 'the worker sends five commands more than a plain job (its place, claim, begin, end, indexes), some 60 µs each in ioredis and its socket; the rest is the call through the attempt engine, whose profile is flat',
+      why: 'the worker sends five commands more than a plain job (its place, claim, begin, end, indexes), each a round trip through ioredis and its socket; the rest is the call through the attempt engine, whose profile is flat',
     },
     {
       variant: 'turnkeeper, 1 step',

@@ -21,8 +21,9 @@ says how it is measured, and what is not.
 
 Figures are CPU (user and system, all threads) in microseconds an operation unless they name a unit: medians of the
 repeats, and in brackets the median of the ratios to the floor within each repeat. Compare ratios, not figures: the machine
-has two virtual processors and other work to do, which makes absolute figures up to three times as large as on an idle one,
-and ratios uncertain by some 20 %. The load is noted with each table. Goals were set on an idle machine.
+has two virtual processors and other work to do, so absolute figures differ by a factor of two between runs, and ratios by
+some 20 %; large code suffers more from cold caches than a small floor. The load is noted with each table. Goals in
+microseconds come from runs on an idle machine.
 
 ${GROUPS.map(section).join('\n')}`
 }
