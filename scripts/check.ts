@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 
-/** Suites that start processes, clusters or replicas, or wait for the clocks of real breakers: `npm test` runs them. */
+/** Suites that start processes, clusters or replicas, try thousands of inputs, or wait for real clocks: `npm test` runs them. */
 const BEYOND_UNITS = [
   'test/integration/**',
   'test/acceptance/**',
@@ -16,9 +16,13 @@ const BEYOND_UNITS = [
   'test/queue/queue.test.ts',
   'test/queue/journal.test.ts',
   'test/queue/tenants.test.ts',
+  'test/queue/acceptance.test.ts',
+  'test/queue/retry.test.ts',
   'test/providers/routing/health.test.ts',
   'test/providers/routing/failure-matrix.test.ts',
   'test/providers/routing/keys.test.ts',
+  'test/providers/routing/probes/*.test.ts',
+  'test/providers/properties.test.ts',
   'test/providers/routing/store.test.ts',
   'test/providers/routing/breaker/force.test.ts',
   'test/providers/routing/breaker/model.test.ts',
