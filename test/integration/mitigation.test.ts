@@ -72,7 +72,7 @@ test('an alert at the gateway moves the turns of a worker, and the turn says so'
 
 test('a model that one segment may not have moves the turns of that segment alone', async () => {
   fleet = await openFleet(CONFIG)
-  await fleet.worker()
+  const { metricsUrl } = await fleet.worker()
   const run = async (segment: string) => {
     const turn = await fleet.client.enqueue('talker', { input: 'say "hello"', segment })
     return turn.result({ timeoutMs: 20_000 })
@@ -81,7 +81,9 @@ test('a model that one segment may not have moves the turns of that segment alon
   for (let i = 0; i < 3; i++) {
     expect((await run('a')).error).toMatchObject({ code: 'not_found/model_not_found' })
   }
-  await expect.poll(async () => (await run('a')).routes, { interval: 300 }).toEqual(['sim/safe'])
+  // Good answers meanwhile would speak for the segment, so none is asked for until it has moved.
+  await expect.poll(async () => (await fetch(metricsUrl)).text()).toContain(MOVED)
+  expect((await run('a')).routes).toEqual(['sim/safe'])
   expect((await run('b')).routes).toEqual(['sim/good'])
 }, 60_000)
 
