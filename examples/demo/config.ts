@@ -12,8 +12,8 @@ export const BAD_TIMES = [
 ] as const
 export const GOOD_MODELS = ['deepseek-v3.2', 'gpt-5-mini'] as const
 
-/** Folder of the demo's files, below the repository. */
-export const FOLDER = resolve('.turnkeeper/demo')
+/** Folder of the demo's files, below the repository; each run has its own, so that two at once do not meet. */
+export const FOLDER = resolve(`.turnkeeper/demo-${process.pid}`)
 export const CONFIG_FILE = `${FOLDER}/turnkeeper.config.yaml`
 
 /**

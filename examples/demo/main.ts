@@ -3,6 +3,7 @@
  * the first one misbehaves for a while, and 24 turns that all complete.
  */
 
+import { rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { connect, createProviderRuntime, TurnkeeperError } from 'turnkeeper'
 import { createSim } from 'turnkeeper/testing'
@@ -115,6 +116,7 @@ if (flags.help) {
 } else {
   try {
     process.exitCode = await main()
+    rmSync(FOLDER, { recursive: true, force: true })
   } catch (error) {
     const code = error instanceof TurnkeeperError ? `${error.code}: ` : ''
     const message = error instanceof Error ? error.message : String(error)
