@@ -14,7 +14,7 @@ const MEANING: Readonly<Record<string, string>> = {
     'bearer token of `POST /v1/mitigations`, at least 16 characters; without one nobody may ask for a [mitigation](mitigation.md)',
   'server.anonymous': 'what needs no key, where there are keys: `health`, `routes`',
   'server.apiKeys':
-    'list of `{ id, sha256, tenant, prefixes, models, admin }`: keys by their SHA-256 (of `sha256sum`, without a line end); `tenant` of the turns that it enqueues and sees, `prefixes` of models that are no aliases (default any), `models` as patterns (default `*`), `admin` sees and decides everything; without any key all is open, on loopback',
+    'list of `{ id, sha256, tenant, prefixes, models, admin, requestsPerMinute, budgetUsdPerDay }`: keys by their SHA-256 (of `sha256sum`, without a line end); `tenant` of the turns that it enqueues and sees, `prefixes` of models that are no aliases (default any), `models` as patterns (default `*`), `admin` sees and decides everything, `requestsPerMinute` and `budgetUsdPerDay` are limits of the key over all gateways (a turn costs when it has ended; then 429 until the next minute, or day in UTC); without any key all is open, on loopback',
   'metrics.host': 'of the page for Prometheus',
   'metrics.port': 'of that page; taken and not set here: the next free one',
   'providers.*.protocol': 'wire format: openai-chat, openai-responses, anthropic, ollama, llamacpp-cli',

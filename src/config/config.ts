@@ -51,6 +51,10 @@ export type ApiKeyConfig = {
   readonly models: readonly string[]
   /** Sees and decides everything, whatever the tenant. */
   readonly admin: boolean
+  /** Absent: as many as it likes. */
+  readonly requestsPerMinute?: number
+  /** Beyond it no turn is taken from it any more that day (UTC); absent: no limit. */
+  readonly budgetUsdPerDay?: number
 }
 
 export type RedisConfig = {

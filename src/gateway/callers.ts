@@ -15,6 +15,8 @@ import type { EnqueueOptions } from '../queue/client/client.ts'
 import { tenantOfTurn } from '../redis/keys.ts'
 
 export type Caller = {
+  /** Undefined without keys, and on a path that needs none. */
+  readonly key?: ApiKeyConfig
   /** Stands in the audit. */
   readonly by: string
   readonly isAdmin: boolean
@@ -86,6 +88,7 @@ function keyToCaller(key: ApiKeyConfig, isAlias: (model: string) => boolean): Ca
   const { id, tenant, admin } = key
   const refusalOf = (model: string): string | undefined => refusal(key, model, isAlias)
   return {
+    key,
     by: `key ${id}`,
     isAdmin: admin,
     refusalOf,

@@ -15,6 +15,7 @@ import { clientOn } from '../queue/client/client.ts'
 import type { RedisOrigin } from '../redis/embedded.ts'
 import { createTelemetry, type RunningTelemetry } from '../telemetry/create.ts'
 import { readRedisHealth } from './health.ts'
+import { createLimits } from './limits.ts'
 import { closeServer, createServer, listen } from './server.ts'
 
 export type GatewayOptions = {
@@ -61,6 +62,7 @@ export async function startGateway(config: Config, options: GatewayOptions = {})
       alertToken: config.server.alertToken,
       ask: createAskForMitigation(config, backend.redis),
     },
+    limits: createLimits(backend),
     log: telemetry.log,
     heartbeatMs,
     closing: closing.signal,

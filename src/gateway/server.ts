@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/telemetry.ts'
 import { type Caller, callersOf } from './callers.ts'
 import { errorToResponse } from './error-response.ts'
 import type { RedisHealth } from './health.ts'
+import type { Limits } from './limits.ts'
 import { requireLocalHost } from './local-host.ts'
 import { addMitigationRoute, type MitigationParts } from './mitigations.ts'
 import { addRouteRoutes } from './routes.ts'
@@ -26,6 +27,7 @@ export type ServerParts = {
   readonly models: ProviderRuntime
   readonly readRedis: () => Promise<RedisHealth>
   readonly mitigation: MitigationParts
+  readonly limits: Limits
   readonly log: Log
   readonly heartbeatMs: number
   /** Aborts when the server is about to close: event streams end then. */
@@ -77,7 +79,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
 }
 
 /** Sets `request.caller`, or refuses a request whose sender is not known. */
-function guard(app: FastifyInstance, { server, models }: ServerParts): void {
+function guard(app: FastifyInstance, { server, models, limits }: ServerParts): void {
   const isAlias = (name: string): boolean => models.routes().some(({ aliases }) => aliases.includes(name))
   const identify = callersOf(server, isAlias)
   app.decorateRequest('caller')
@@ -87,6 +89,7 @@ function guard(app: FastifyInstance, { server, models }: ServerParts): void {
     reply.header('www-authenticate', 'Bearer')
     request.caller = identify(request.headers, request.routeOptions.url)
     reply.removeHeader('www-authenticate')
+    await limits.takeRequest(request.caller.key)
   })
   app.addHook<{ Params: { id?: string } }>('preHandler', async ({ caller, params }) => {
     if (params?.id !== undefined) caller.requireTurn(params.id)

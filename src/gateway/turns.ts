@@ -6,19 +6,24 @@ import { TurnkeeperError } from '../errors.ts'
 import type { EnqueueOptions, TurnClient } from '../queue/client/client.ts'
 import { addDecisionRoutes } from './decisions.ts'
 import { type EventStreamParts, sendEvents } from './event-stream.ts'
+import type { Limits } from './limits.ts'
 
 type TurnPath = { readonly Params: { readonly id: string } }
 
 type EventsPath = TurnPath & { readonly Querystring: { readonly lastEventId?: unknown } }
 
 /** Adds the routes below `/v1/turns`. */
-export function addTurnRoutes(app: FastifyInstance, parts: { client: TurnClient } & EventStreamParts): void {
-  const { client } = parts
+export function addTurnRoutes(
+  app: FastifyInstance,
+  parts: { client: TurnClient; limits: Limits } & EventStreamParts,
+): void {
+  const { client, limits } = parts
   addDecisionRoutes(app, client)
 
   app.post('/v1/turns', async ({ body, headers, caller }, reply) => {
     const { agent, ...asked } = checkBody(body)
     const options = caller.claim(asked)
+    await limits.requireBudget(caller.key)
     const traceparent = options.traceparent ?? traceOf(headers.traceparent)
     const idempotencyKey = keyOf(options.idempotencyKey, headers['idempotency-key'])
     const turn = await client.enqueue(agent, {

@@ -10,6 +10,7 @@ import { type Control, createControl } from './control.ts'
 import { createSubscriptions, type Subscriptions } from './events/subscriptions.ts'
 import { createFleet, type Fleet } from './fleet.ts'
 import { createJournal, type Journal } from './journal.ts'
+import { createSpend, type Spend } from './spend.ts'
 
 /** Everything of the queue that is on one Redis: what clients, workers and the gateway share. */
 export type QueueBackend = {
@@ -21,6 +22,7 @@ export type QueueBackend = {
   readonly control: Control
   readonly audit: Audit
   readonly fleet: Fleet
+  readonly spend: Spend
   readonly wakeQueue: WakeQueue
   readonly subscriptions: Subscriptions
   close(): Promise<void>
@@ -66,6 +68,7 @@ export async function openBackend(
     control: createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }),
     audit: createAudit(redis, prefix),
     fleet: createFleet(redis, prefix),
+    spend: createSpend(redis, prefix),
     wakeQueue,
     subscriptions,
     async close() {

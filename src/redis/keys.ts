@@ -79,6 +79,10 @@ export type GlobalKeys = {
   readonly control: string
   /** Who counts what waits now. */
   readonly gauges: string
+  /** Begins the keys of what a segment has spent on a day. */
+  readonly spend: string
+  /** Begins the keys of how many requests an API key has made in a minute. */
+  readonly requests: string
   /** Who reconciles now. */
   readonly reconciler: string
 }
@@ -110,6 +114,8 @@ export function globalKeys(prefix: string): GlobalKeys {
     bull: `{${prefix}:bull}`,
     control: `${prefix}:control`,
     gauges: `${prefix}:gauges`,
+    spend: `${prefix}:spend`,
+    requests: `${prefix}:requests`,
     reconciler: `${prefix}:reconciler`,
   }
 }

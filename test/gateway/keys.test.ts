@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
+import { createSpend } from '../../src/queue/spend.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 import { type HandWorker, openHandWorker } from './hand-worker.ts'
@@ -14,6 +15,8 @@ const KEYS = [
   { id: 'shop', sha256: sha256('key-of-shop').toUpperCase(), tenant: 'bits', models: ['coder', 'or/z-ai/*'] },
   { id: 'plain', sha256: sha256('key-of-plain') },
   { id: 'ops', sha256: sha256('key-of-ops'), admin: true },
+  { id: 'busy', sha256: sha256('key-of-busy'), requestsPerMinute: 3 },
+  { id: 'poor', sha256: sha256('key-of-poor'), budgetUsdPerDay: 5 },
 ]
 
 let redis: RedisServer
@@ -134,6 +137,46 @@ describe('with keys', () => {
   })
 })
 
+describe('the limits of a key', () => {
+  test('requests of a minute are counted over all gateways', async () => {
+    const other = await openGateway(redis.url, 'keys', {
+      server: { apiKeys: KEYS },
+      more: { providers: PROVIDERS },
+    })
+    const answers: Response[] = []
+    // One more than two minutes have, should one begin meanwhile.
+    for (let i = 0; i < 7; i++) {
+      const at = i % 2 === 0 ? url : other.gateway.url
+      answers.push(
+        await fetch(`${at}/v1/turns/t-0000000000000000~nobody`, { headers: bearer('key-of-busy') }),
+      )
+    }
+    await other.gateway.close()
+    expect(answers.slice(0, 3).map(({ status }) => status)).toEqual([404, 404, 404])
+    const refused = answers.find(({ status }) => status === 429)
+    expect(await refused?.json()).toMatchObject({
+      error: { code: 'rate_limit/rate_limited', retryable: true },
+    })
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(Number(refused?.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+    expect((await get('/v1/routes', bearer('key-of-ops'))).status).toBe(200)
+  })
+
+  test('whose turns have cost its budget enqueues none until tomorrow, and still reads', async () => {
+    const path = `/v1/turns/${encodeURIComponent(await idOf('key-of-poor'))}`
+    const spend = createSpend(worker.redis, 'keys')
+    await spend.add('poor', 4.5)
+    expect((await enqueue('key-of-poor')).status).toBe(202)
+    await spend.add('poor', 0.5)
+    expect(await enqueue('key-of-poor')).toMatchObject({
+      status: 429,
+      body: { error: { code: 'rate_limit/quota_exhausted' } },
+    })
+    expect((await get(path, bearer('key-of-poor'))).status).toBe(200)
+    expect((await enqueue('key-of-plain')).status).toBe(202)
+  })
+})
+
 test('what is anonymous is set, and a request under any host name is answered where there are keys', async () => {
   const { gateway } = await openGateway(redis.url, 'keys', {
     server: { host: '0.0.0.0', apiKeys: KEYS, anonymous: ['routes'] },
@@ -162,7 +205,8 @@ describe('a configuration is refused', () => {
       { apiKeys: [{ ...key, prefixes: ['ro'] }] },
       'server.apiKeys[0].prefixes[0]: "ro" is neither a prefix nor the name of a provider (known: openrouter, other, or)',
     ],
-    ['with a budget that nobody keeps', { apiKeys: [{ ...key, budgetUsdPerDay: 5 }] }, 'unknown key'],
+    ['with a limit that is none', { apiKeys: [{ ...key, requestsPerMinute: 0 }] }, 'requestsPerMinute'],
+    ['with a budget below nothing', { apiKeys: [{ ...key, budgetUsdPerDay: -1 }] }, 'budgetUsdPerDay'],
     ['with a path that is none', { anonymous: ['metrics'] }, 'server.anonymous[0]: expected health, routes'],
   ])('%s', async (_what, server, message) => {
     await expect(loadConfig({ server, providers: PROVIDERS }, { env: {} })).rejects.toMatchObject({

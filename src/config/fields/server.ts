@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { DEFAULTS } from '../defaults.ts'
 import { section } from './mappings.ts'
-import { flag, isLoopback, name, oneOf, optionalSecret, text, whole } from './scalars.ts'
+import { flag, isLoopback, name, oneOf, optionalSecret, text, usd, whole } from './scalars.ts'
 
 const SHA256 = 'the SHA-256 of the key in 64 hexadecimal digits (printf %s "$KEY" | sha256sum)'
 
@@ -25,8 +25,12 @@ const apiKey = section({
     .nullish()
     .transform((list) => list ?? [...DEFAULTS.server.apiKey.models]),
   admin: flag.default(DEFAULTS.server.apiKey.admin),
-}).transform(({ tenant, prefixes, ...rest }) => ({
+  requestsPerMinute: whole(1, 1_000_000).optional(),
+  budgetUsdPerDay: usd.optional(),
+}).transform(({ tenant, prefixes, requestsPerMinute, budgetUsdPerDay, ...rest }) => ({
   ...rest,
+  ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+  ...(budgetUsdPerDay !== undefined && { budgetUsdPerDay }),
   ...(tenant !== undefined && { tenant }),
   ...(prefixes !== undefined && { prefixes }),
 }))

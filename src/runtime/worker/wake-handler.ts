@@ -151,6 +151,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
+    await countSpend(backend, claim, ending)
     if (finished.roused) await wakeAll(backend.wakeQueue, finished.roused)
     else await giveWay(backend, claim.turn.id)
     if (ending.holdMs !== undefined) {
@@ -248,6 +249,14 @@ function tellStart({ log }: Telemetry, { turn, epoch, lost }: Claim): void {
   const fields = { turn_id: turn.id, agent: turn.agent, epoch }
   if (lost) log.info({ ...fields, lost_worker: lost.worker }, 'turn taken over')
   else log.debug(fields, 'turn started')
+}
+
+/** Counts what an ended turn has cost its segment. A crash before it, or a Redis that is gone, leaves it uncounted. */
+async function countSpend({ spend }: QueueBackend, { turn }: Claim, ending: LoopEnding): Promise<void> {
+  const { segment } = turn.options
+  if (segment === undefined || OUTCOMES[ending.state] === undefined || !('result' in ending)) return
+  const costUsd = ending.result?.costUsd ?? 0
+  if (costUsd > 0) await spend.add(segment, costUsd).catch(() => {})
 }
 
 function tellEnd(telemetry: Telemetry, claim: Claim, ending: LoopEnding): void {
