@@ -21,7 +21,6 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import type { Reason } from '../errors.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Confirm } from '../redis/durability.ts'
 import {
@@ -35,6 +34,7 @@ import {
 } from '../redis/keys.ts'
 import { loadScript, type ScriptCall } from '../redis/scripts.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
+import { createBury } from './dead-letters.ts'
 import type {
   Accepted,
   BeginOutcome,
@@ -82,8 +82,6 @@ const SESSION_TTL_MS = 30 * 24 * 3_600_000
 
 /** How long a worker repeats a write that nobody answers: what it knows would be lost with it. */
 const PATIENCE_MS = 60_000
-/** Failed for these reasons, a turn was given up without having been run to an end: it is a dead letter. */
-const DEAD_LETTERS: ReadonlySet<Reason> = new Set(['poisoned', 'unknown_agent'])
 
 const script = (name: string) => loadScript(name, import.meta.url)
 
@@ -118,14 +116,7 @@ export function createJournal({
   const global = globalKeys(prefix)
   const keysOf = (ref: SessionRef) => sessionKeys(prefix, ref)
   const turnKeys = (turnId: string): TurnKeys => keysOf(sessionOfTurn(turnId)).turn(turnId)
-  /** Lists a turn among the dead letters, if it was given up. */
-  const buryDead = async (turnId: string, result: TurnResult | undefined): Promise<void> => {
-    if (!result?.error || !DEAD_LETTERS.has(result.error.reason)) return
-    const now = Date.now()
-    await redis.zadd(global.dead, now, turnId)
-    await redis.zremrangebyscore(global.dead, '-inf', String(now - resultTtlMs))
-    await redis.pexpire(global.dead, resultTtlMs)
-  }
+  const bury = createBury(redis, { prefix, ttlMs: resultTtlMs })
 
   return {
     /** Accepts a turn that no limit keeps out (J1). */
@@ -317,7 +308,7 @@ export function createJournal({
       const following = toFollowing(kind, value)
       if (!isTerminal(ending.state)) return { outcome: 'ok', following }
       try {
-        await buryDead(turn.id, ending.result)
+        await bury(turn.id, ending.result)
         return { outcome: 'ok', following, roused: await backlog.closeAndStop(turn.id, resultTtlMs) }
       } catch {
         return { outcome: 'ok', following } // the reconciler closes it
@@ -326,7 +317,7 @@ export function createJournal({
 
     /** Moves a turn that has ended without running to the indexes of such; without its result, that is looked up. */
     async closeIndex(turnId: string, result?: TurnResult): Promise<void> {
-      await buryDead(turnId, result ?? (await this.read(turnId))?.result)
+      await bury(turnId, result ?? (await this.read(turnId))?.result)
       await backlog.close(turnId, resultTtlMs)
     },
 

@@ -151,9 +151,9 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
-    await countSpend(backend, claim, ending)
     if (finished.roused) await wakeAll(backend.wakeQueue, finished.roused)
     else await giveWay(backend, claim.turn.id)
+    await countSpend(backend, claim, ending)
     if (ending.holdMs !== undefined) {
       await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })
     }
