@@ -25,12 +25,12 @@ const SOLE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   fastify: ['gateway/', 'providers/sim/'],
   pino: ['telemetry/'],
   '@opentelemetry/api': ['telemetry/'],
-  '@opentelemetry/sdk-trace': ['telemetry/setup.ts'],
-  '@opentelemetry/sdk-metrics': ['telemetry/setup.ts', 'telemetry/page.ts'],
-  '@opentelemetry/exporter-metrics-otlp-http': ['telemetry/setup.ts'],
-  '@opentelemetry/exporter-trace-otlp-http': ['telemetry/setup.ts'],
-  '@opentelemetry/resources': ['telemetry/setup.ts'],
-  '@opentelemetry/context-async-hooks': ['telemetry/setup.ts', 'telemetry/observe.ts', 'telemetry/create.ts'],
+  '@opentelemetry/sdk-trace': ['telemetry/traces/'],
+  '@opentelemetry/sdk-metrics': ['telemetry/metrics/'],
+  '@opentelemetry/exporter-metrics-otlp-http': ['telemetry/metrics/export.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['telemetry/traces/export.ts'],
+  '@opentelemetry/resources': ['telemetry/otlp.ts'],
+  '@opentelemetry/context-async-hooks': ['telemetry/traces/export.ts'],
   commander: ['cli/'],
 }
 

@@ -1,23 +1,15 @@
 /** Telemetry as in production, all of it on, with an exporter that throws away: what the library pays for itself. */
 
 import { Writable } from 'node:stream'
-import { context } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
-import {
-  AlwaysOffSampler,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type Sampler,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
-import { createInstruments } from '../../src/telemetry/instruments.ts'
+import { ExportResultCode } from '@opentelemetry/core'
 import { createLog } from '../../src/telemetry/log.ts'
+import { exportMetrics } from '../../src/telemetry/metrics/export.ts'
+import { createInstruments } from '../../src/telemetry/metrics/instruments.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
-import { createObserve } from '../../src/telemetry/observe.ts'
 import { createRedactor } from '../../src/telemetry/redaction.ts'
-import { setUpMetrics } from '../../src/telemetry/setup.ts'
 import type { Telemetry } from '../../src/telemetry/telemetry.ts'
+import { exportSpansTo } from '../../src/telemetry/traces/export.ts'
+import { createObserve } from '../../src/telemetry/traces/observe.ts'
 
 export type NullTelemetryOptions = {
   /** Default: every trace is kept. */
@@ -28,50 +20,37 @@ export type NullTelemetryOptions = {
 
 export type NullTelemetry = Telemetry & {
   /** The page of Prometheus. */
-  readonly page: () => Promise<string>
+  readonly page: () => string
 }
 
 /** Spans in batches to nowhere, metrics in memory, log lines to a sink. */
 export async function openNullTelemetry(options: NullTelemetryOptions = {}): Promise<NullTelemetry> {
   const { sampled = true, secrets = ['sk-none-0123456789abcdef'] } = options
+  const identity = { service: 'turnkeeper-bench', version: '0.0.0', instanceId: 'bench' }
   const redactor = createRedactor(secrets)
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  const off: { sampler?: Sampler } = sampled
-    ? {}
-    : { sampler: new ParentBasedSampler({ root: new AlwaysOffSampler() }) }
-  const provider = new TracerProvider({
-    ...off,
-    spanLimits: { attributeValueLengthLimit: 1024 },
-    spanProcessors: [
-      new BatchSpanProcessor({
-        exporter: {
-          export: (_spans, done) => done({ code: ExportResultCode.SUCCESS }),
-          shutdown: async () => {},
-          forceFlush: async () => {},
-        },
-      }),
-    ],
-  })
-  const metering = setUpMetrics({ service: 'turnkeeper-bench', version: '0.0.0', instanceId: 'bench' })
+  const nowhere = {
+    export: (_spans: unknown, done: (result: { code: ExportResultCode }) => void) =>
+      done({ code: ExportResultCode.SUCCESS }),
+    shutdown: async () => {},
+    forceFlush: async () => {},
+  }
+  const instruments = createInstruments()
   const log = await createLog({
     level: 'info',
     stream: new Writable({ write: (_line, _encoding, done) => done() }),
-    base: { service: 'turnkeeper-bench', instance: 'bench' },
+    base: { service: identity.service, instance: identity.instanceId },
     redactor,
   })
   return {
     ...noTelemetry,
-    ...createInstruments(metering.meter),
+    ...instruments,
     ...createObserve({
-      tracer: provider.getTracer('turnkeeper'),
-      startAs(ids, start) {
-        ids.spanId() // as the generator of ids would; none of these spans is without a parent
-        return start()
-      },
-      propagator: new W3CTraceContextPropagator(),
+      sink: exportSpansTo(nowhere, identity),
       redactor,
+      sampling: sampled ? 1 : 0,
+      captureContent: false,
     }),
     log,
-    page: metering.page,
+    page: exportMetrics(identity, instruments).page,
   }
 }

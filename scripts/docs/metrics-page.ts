@@ -1,5 +1,5 @@
 import { COUNTERS, GAUGES, HISTOGRAMS, OPERATIONS } from '../../src/telemetry/catalogue.ts'
-import { MAX_SPANS } from '../../src/telemetry/span-budget.ts'
+import { MAX_SPANS } from '../../src/telemetry/traces/span-budget.ts'
 
 type Row = { readonly description: string; readonly labels: readonly string[] }
 

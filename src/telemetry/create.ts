@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto'
 import type { TelemetryConfig } from '../config/config.ts'
+import type { Instruments } from './metrics/instruments.ts'
+import type { Health, MetricsAddress } from './metrics/serve.ts'
 import { noTelemetry } from './none.ts'
-import type { Health, MetricsAddress } from './prometheus.ts'
+import type { Identity } from './otlp.ts'
 import type { RedactedField, Redactor } from './redaction.ts'
-import type { Identity, Metering, Tracing } from './setup.ts'
 import type { Log, Telemetry } from './telemetry.ts'
 
 export type TelemetryOptions = {
@@ -35,7 +36,7 @@ export type RunningTelemetry = Telemetry & {
   /** The URL of the page for Prometheus, if it is served. */
   readonly metricsUrl?: string
   /** That page, collected now. */
-  readonly metricsPage?: () => Promise<string>
+  readonly metricsPage?: () => string
   /** Values that no log line and no span may show from now on, besides those known already. */
   learnSecrets(values: readonly string[]): void
   /** Sends the spans that are left, waiting a few seconds at most, and stops serving. May be called twice. */
@@ -86,15 +87,14 @@ export async function createTelemetry({
   const metering =
     metrics && (await startMetrics(identity, { address: metrics, push, health, strictLabels, log }))
   if (metering) onRedacted = (field) => metering.instruments.count('telemetry_redactions_total', { field })
-  const tracing = await startTracing(identity, { config, log })
-  const { createObserve } = await import('./observe.ts')
+  const tracing = await startTracing(identity, { config, log, redactor })
   const close = once(async () => {
     await Promise.allSettled([metering?.close(), tracing?.close()])
   })
   return {
     ...noTelemetry,
     ...metering?.instruments,
-    ...(tracing && createObserve({ ...tracing, redactor })),
+    ...tracing?.observing,
     ...(metering && { metricsUrl: metering.url, metricsPage: metering.page }),
     instance: instanceId,
     capturesContent: tracing !== undefined && config.captureContent,
@@ -110,9 +110,9 @@ export async function createTelemetry({
 }
 
 type RunningMetrics = {
-  readonly instruments: Pick<Telemetry, 'count' | 'record' | 'gauge'>
+  readonly instruments: Instruments
   readonly url: string
-  readonly page: () => Promise<string>
+  readonly page: () => string
   close(): Promise<void>
 }
 
@@ -129,40 +129,59 @@ async function startMetrics(
   identity: Identity,
   { address, push, health, strictLabels, log }: MetricsOptions,
 ): Promise<RunningMetrics> {
-  const [{ setUpMetrics }, { createInstruments }, { serveMetrics }, { registerVitals }] = await Promise.all([
-    import('./setup.ts'),
-    import('./instruments.ts'),
-    import('./prometheus.ts'),
-    import('./process-vitals.ts'),
+  const [{ exportMetrics }, { createInstruments }, { serveMetrics }, { registerVitals }] = await Promise.all([
+    import('./metrics/export.ts'),
+    import('./metrics/instruments.ts'),
+    import('./metrics/serve.ts'),
+    import('./metrics/process-vitals.ts'),
   ])
   const onExportFailed = (error: Error | undefined): void =>
     log.warn({ error }, 'metrics cannot be sent: the page still has them')
-  const metering: Metering = setUpMetrics(identity, push ? { otlpEndpoint: push, onExportFailed } : undefined)
-  const instruments = createInstruments(metering.meter, { strictLabels })
+  const instruments = createInstruments({ strictLabels })
   instruments.gauge('runtime_build_info', () => [[{ version: identity.version }, 1]])
   const endVitals = registerVitals(instruments)
-  const server = await serveMetrics(address, { page: metering.page, ...(health && { health }) })
+  const exported = exportMetrics(
+    identity,
+    instruments,
+    push ? { otlpEndpoint: push, onExportFailed } : undefined,
+  )
+  const server = await serveMetrics(address, { page: exported.page, ...(health && { health }) })
   if (address.port !== 0 && server.port !== address.port) {
     log.warn({ wanted: address.port, port: server.port }, 'metrics port taken: the next free one is used')
   }
   log.info({ url: server.url }, 'metrics served')
   const close = async (): Promise<void> => {
     endVitals()
-    await Promise.allSettled([server.close(), metering.close()])
+    await Promise.allSettled([server.close(), exported.close()])
   }
-  return { instruments, url: server.url, page: metering.page, close }
+  return { instruments, url: server.url, page: exported.page, close }
+}
+
+type RunningTraces = {
+  readonly observing: Pick<Telemetry, 'observe' | 'carrier'>
+  close(): Promise<void>
+}
+
+type TracesOptions = {
+  readonly config: TelemetryConfig
+  readonly log: Log
+  readonly redactor: Redactor
 }
 
 async function startTracing(
   identity: Identity,
-  { config, log }: { config: TelemetryConfig; log: Log },
-): Promise<Tracing | undefined> {
+  { config, log, redactor }: TracesOptions,
+): Promise<RunningTraces | undefined> {
   const { otlpEndpoint, sampling, captureContent } = config
   if (otlpEndpoint === undefined) return undefined
-  const { setUpTracing } = await import('./setup.ts')
+  const [{ exportTraces }, { createObserve }] = await Promise.all([
+    import('./traces/export.ts'),
+    import('./traces/observe.ts'),
+  ])
   const onExportFailed = (error: Error | undefined): void =>
     log.warn({ error }, 'traces cannot be sent: spans are dropped until the receiver answers')
-  return setUpTracing(identity, { otlpEndpoint, sampling, captureContent, onExportFailed })
+  const sink = exportTraces(identity, { otlpEndpoint, onExportFailed })
+  return { observing: createObserve({ sink, redactor, sampling, captureContent }), close: sink.close }
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -1,4 +1,4 @@
-import { isSpanContextValid, trace } from '@opentelemetry/api'
+import { INVALID_TRACEID, trace } from '@opentelemetry/api'
 import { type DestinationStream, pino } from 'pino'
 import type { LogLevel } from '../config/config.ts'
 import type { Redactor } from './redaction.ts'
@@ -45,7 +45,7 @@ async function destinationOf(stream: NodeJS.WritableStream): Promise<Destination
 /** Under the names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */
 function activeSpanIds(): Record<string, string> {
   const spanContext = trace.getActiveSpan()?.spanContext()
-  if (spanContext === undefined || !isSpanContextValid(spanContext)) return {}
+  if (spanContext === undefined || spanContext.traceId === INVALID_TRACEID) return {}
   return {
     trace_id: spanContext.traceId,
     span_id: spanContext.spanId,

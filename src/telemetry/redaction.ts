@@ -129,14 +129,10 @@ function copyFields(value: unknown, depth: number, mask: () => string): unknown 
   if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item) => copyFields(item, depth + 1, mask))
   if ('toJSON' in value && typeof value.toJSON === 'function')
     return copyFields(value.toJSON(), depth + 1, mask)
-  return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, MAX_ITEMS)
-      .map(([key, item]) => [
-        key,
-        holdsText(item) && SECRET_FIELD.test(key) ? mask() : copyFields(item, depth + 1, mask),
-      ]),
-  )
+  const copy: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(value).slice(0, MAX_ITEMS))
+    copy[key] = holdsText(item) && SECRET_FIELD.test(key) ? mask() : copyFields(item, depth + 1, mask)
+  return copy
 }
 
 function holdsText(value: unknown): boolean {

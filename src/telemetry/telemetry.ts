@@ -9,7 +9,7 @@ import type { CounterName, GaugeName, HistogramName, Operation } from './catalog
  * Enums, configured ids and numbers only: never a key or a URL with a query, and a prompt or an answer only in a span
  * and while `capturesContent`.
  */
-export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>
+export type Attributes = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 /** Values of a metric's labels, all of them as the catalogue lists them. */
 export type Labels = Readonly<Record<string, string>>

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { samplesToSnapshot } from '../../src/providers/snapshot/snapshot.ts'
-import { pageToSamples } from '../../src/telemetry/samples.ts'
+import { pageToSamples } from '../../src/telemetry/metrics/samples.ts'
 import { runCli } from './run-cli.ts'
 
 const PAGE = `# TYPE provider_attempts_total counter

@@ -1,24 +1,18 @@
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
+import { resourceFromAttributes } from '@opentelemetry/resources'
 import { expect, test } from 'vitest'
 import { COUNTERS, GAUGES, HISTOGRAMS } from '../../src/telemetry/catalogue.ts'
-import { createInstruments } from '../../src/telemetry/instruments.ts'
-import { createPageWriter } from '../../src/telemetry/page.ts'
+import { createInstruments } from '../../src/telemetry/metrics/instruments.ts'
+import { createPageWriter } from '../../src/telemetry/metrics/page.ts'
 import { counters, gauges, histograms } from './every-metric.ts'
-
-class Reader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
 
 const labelsOf = ({ labels }: { readonly labels: readonly string[] }): Record<string, string> =>
   Object.fromEntries(labels.map((label) => [label, `a "${label}"\n\\`]))
 const lines = (page: string): string[] => page.split('\n').filter((line) => line !== '')
 
-test("the page is line for line what OpenTelemetry's own serializer writes, scrape after scrape", async () => {
-  const reader = new Reader()
-  const provider = new MeterProvider({ readers: [reader] })
-  const { count, record, gauge } = createInstruments(provider.getMeter('test'))
+test("the page is line for line what OpenTelemetry's own serializer writes, scrape after scrape", () => {
+  const { count, record, gauge, collect } = createInstruments()
+  const resource = resourceFromAttributes({ 'service.name': 'test' })
   const write = createPageWriter()
   for (const name of gauges) {
     const labels = labelsOf(GAUGES[name])
@@ -32,9 +26,8 @@ test("the page is line for line what OpenTelemetry's own serializer writes, scra
     for (const name of histograms) {
       for (const value of [0.2, 1e9]) record(name, labelsOf(HISTOGRAMS[name]), value)
     }
-    const { resourceMetrics } = await reader.collect()
+    const resourceMetrics = { resource, scopeMetrics: [{ scope: { name: 'test' }, metrics: collect() }] }
     const theirs = new PrometheusSerializer('', false, undefined, false, true).serialize(resourceMetrics)
     expect(lines(write(resourceMetrics))).toEqual(lines(theirs))
   }
-  await provider.shutdown()
 })

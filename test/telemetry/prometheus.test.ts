@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { type MetricsServer, serveMetrics } from '../../src/telemetry/prometheus.ts'
+import { type MetricsServer, serveMetrics } from '../../src/telemetry/metrics/serve.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -18,7 +18,7 @@ async function takenPort(): Promise<number> {
 async function serve(port: number, explicit: boolean): Promise<MetricsServer> {
   const server = await serveMetrics(
     { host: '127.0.0.1', port, explicit },
-    { page: async () => 'up 1\n', health: () => ({ status: 503, body: { status: 'deaf' } }) },
+    { page: () => 'up 1\n', health: () => ({ status: 503, body: { status: 'deaf' } }) },
   )
   closers.push(server.close)
   return server
@@ -51,14 +51,18 @@ test('a port that is taken and was asked for is an error that says what to do', 
 
 test('an address that is not of this machine is an error of the configuration', async () => {
   await expect(
-    serveMetrics({ host: '192.0.2.1', port: 0, explicit: true }, { page: async () => '' }),
+    serveMetrics({ host: '192.0.2.1', port: 0, explicit: true }, { page: () => '' }),
   ).rejects.toMatchObject({ code: 'config/invalid_config' })
 })
 
 test('a page that fails is a 500, so that the scrape counts as failed', async () => {
   const server = await serveMetrics(
     { host: '127.0.0.1', port: 0, explicit: false },
-    { page: () => Promise.reject(new Error('no')) },
+    {
+      page() {
+        throw new Error('no')
+      },
+    },
   )
   closers.push(server.close)
   expect((await fetch(server.url)).status).toBe(500)

@@ -7,9 +7,13 @@ export function attributesOf(
     | { readonly attributes?: ReceivedSpan['attributes'] }
     | undefined,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    (carrier?.attributes ?? []).map(({ key, value }) => [key, Object.values(value)[0]]),
-  )
+  return Object.fromEntries((carrier?.attributes ?? []).map(({ key, value }) => [key, plainValue(value)]))
+}
+
+function plainValue(value: ReceivedSpan['attributes'][number]['value']): unknown {
+  const [plain] = Object.values(value)
+  const items = (plain as { values?: (typeof value)[] } | undefined)?.values // of an arrayValue
+  return items?.map(plainValue) ?? plain
 }
 
 /** The spans of one trace that no other span of it contains. */
@@ -51,8 +55,12 @@ function childrenOf({ spanId }: ReceivedSpan, spans: readonly ReceivedSpan[]): R
     )
 }
 
+function shown(value: unknown): string {
+  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value)
+}
+
 function attributeLines(attributes: ReceivedSpan['attributes']): string[] {
   return Object.entries(attributesOf({ attributes }))
-    .map(([name, value]) => `${name}=${VOLATILE.test(name) ? '*' : String(value)}`)
+    .map(([name, value]) => `${name}=${VOLATILE.test(name) ? '*' : shown(value)}`)
     .sort()
 }

@@ -10,9 +10,9 @@ import {
 } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { pino } from 'pino'
-import { setUpMetrics } from '../../../src/telemetry/setup.ts'
 import { cpuOf } from '../../harness/cpu.ts'
 import type { Measure } from '../../harness/group.ts'
 
@@ -25,6 +25,12 @@ const LABELS = { route: 'main/first', model: 'first', outcome: 'ok' }
 const COUNTERS = 5
 const HISTOGRAMS = 4
 
+/** One that only keeps: without a reader the SDK measures nothing. */
+class Reader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
 export const measure: Measure = async () => {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   const exporter = {
@@ -36,7 +42,7 @@ export const measure: Measure = async () => {
   const provider = new TracerProvider({ spanProcessors: [new BatchSpanProcessor({ exporter })] })
   const tracer = provider.getTracer('bench')
   const propagator = new W3CTraceContextPropagator()
-  const { meter } = setUpMetrics({ service: 'bench', version: '0.0.0', instanceId: 'bench' })
+  const meter = new MeterProvider({ readers: [new Reader()] }).getMeter('bench')
   const counters = Array.from({ length: COUNTERS }, (_, i) => meter.createCounter(`counter_${i}`))
   const histograms = Array.from({ length: HISTOGRAMS }, (_, i) => meter.createHistogram(`histogram_${i}`))
   const log = pino({ level: 'info' }, new Writable({ write: (_line, _encoding, done) => done() }))

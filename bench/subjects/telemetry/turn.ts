@@ -6,7 +6,7 @@ import { createRouteTable } from '../../../src/providers/routing/route-table.ts'
 import type { AttemptReport } from '../../../src/providers/upstream.ts'
 import { noTelemetry } from '../../../src/telemetry/none.ts'
 import type { Telemetry } from '../../../src/telemetry/telemetry.ts'
-import { cpuOf } from '../../harness/cpu.ts'
+import { cpuOf, cpuOfCall } from '../../harness/cpu.ts'
 import type { Measure } from '../../harness/group.ts'
 import { openNullTelemetry } from '../null-telemetry.ts'
 
@@ -25,7 +25,7 @@ export const measure: Measure = async ({ mode }) => {
   const sample = { 'one-step turn': await cpuOf(turn, { warmUpMs: 1000, measureMs: 1000 }) }
   if (on === undefined) return sample
   fill(on)
-  return { ...sample, 'scrape, 1,000 series': ((await cpuOf(on.page)) / seriesOf(await on.page())) * 1000 }
+  return { ...sample, 'scrape, 1,000 series': (cpuOfCall(on.page) / seriesOf(on.page())) * 1000 }
 }
 
 const ROUTES = 60

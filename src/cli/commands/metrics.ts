@@ -37,7 +37,7 @@ export const metricsCommand: AddCommand = (parent, { terminal }) => {
 }
 
 async function takeSnapshot(from: readonly string[], globals: GlobalOptions): Promise<MetricsSnapshot> {
-  const { pageToSamples } = await import('../../telemetry/samples.ts')
+  const { pageToSamples } = await import('../../telemetry/metrics/samples.ts')
   const { samplesToSnapshot } = await import('../../providers/snapshot/snapshot.ts')
   const urls = from.length > 0 ? from : [await configuredUrl(globals)]
   const pages = await Promise.all(urls.map(readPage))

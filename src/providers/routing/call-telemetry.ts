@@ -97,12 +97,18 @@ function answerAttributes(
     'turnkeeper.route': route.name,
     [ATTR.responseModel]: facts.model ?? undefined,
     [ATTR.responseId]: facts.requestId ?? undefined,
-    [ATTR.responseFinishReasons]: error ? 'error' : (facts.finishReason ?? undefined),
+    [ATTR.responseFinishReasons]: finishReasons(facts, error),
     [ATTR.usageInputTokens]: usage?.inputTokens ?? undefined,
     [ATTR.usageOutputTokens]: usage?.outputTokens ?? undefined,
     [ATTR.usageCacheReadInputTokens]: usage?.cachedInputTokens ?? undefined,
     [ATTR.usageReasoningOutputTokens]: usage?.reasoningTokens ?? undefined,
   }
+}
+
+/** An array, as the convention has it: one answer may hold several choices; ours holds one. */
+function finishReasons({ finishReason }: AnswerFacts, error: unknown): readonly string[] | undefined {
+  if (error !== undefined) return ['error']
+  return finishReason == null ? undefined : [finishReason]
 }
 
 function closeSpan(span: ActiveSpan, { outcome, attempts, error }: RunOutcome): void {

@@ -4,7 +4,7 @@ import { appendFile, mkdir, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { TelemetryConfig } from '../../config/config.ts'
 import type { RunningTelemetry } from '../../telemetry/create.ts'
-import { pageToSamples } from '../../telemetry/samples.ts'
+import { pageToSamples } from '../../telemetry/metrics/samples.ts'
 import type { Log } from '../../telemetry/telemetry.ts'
 import { samplesToSnapshot, snapshotToLines } from './snapshot.ts'
 
@@ -22,7 +22,7 @@ export type SnapshotStreamOptions = {
   /** Stands in each line: several processes may write one file. */
   readonly instance: string
   /** The metrics of this process, as Prometheus reads them. */
-  readonly page: () => Promise<string>
+  readonly page: () => string
   readonly log: Log
   /** Default 10,000. */
   readonly everyMs?: number

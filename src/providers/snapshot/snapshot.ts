@@ -5,7 +5,7 @@
  * so is a rate, for which two looks are needed.
  */
 
-import type { Sample } from '../../telemetry/samples.ts'
+import type { Sample } from '../../telemetry/metrics/samples.ts'
 import { STATES } from '../routing/breaker/states.ts'
 import type { Outcome } from '../routing/outcome.ts'
 

@@ -325,7 +325,7 @@ describe('the attempt engine', () => {
       ])
       expect(telemetry.spans[0]?.attributes).toMatchObject({
         'gen_ai.request.model': 'coder',
-        'gen_ai.response.finish_reasons': 'stop',
+        'gen_ai.response.finish_reasons': ['stop'],
         'turnkeeper.route': 'p/b',
       })
       expect(telemetry.spans[2]?.attributes).toMatchObject({

@@ -18,7 +18,7 @@ const lines = (file: string): Record<string, unknown>[] =>
 test('a line a route comes with every tick, and a last one at the end', async () => {
   const file = join(folder, 'ticks.jsonl')
   const stream = streamSnapshots({
-    ...{ file, instance: 'w1', page: async () => PAGE, log: noTelemetry.log, everyMs: 20 },
+    ...{ file, instance: 'w1', page: () => PAGE, log: noTelemetry.log, everyMs: 20 },
   })
   await expect.poll(() => existsSync(file) && lines(file).length).toBeGreaterThan(2)
   await stream[Symbol.asyncDispose]()
@@ -31,7 +31,7 @@ test('a line a route comes with every tick, and a last one at the end', async ()
 test('a file that has grown too large makes room for a new one', async () => {
   const file = join(folder, 'large.jsonl')
   const stream = streamSnapshots({
-    ...{ file, instance: 'w1', page: async () => PAGE, log: noTelemetry.log, everyMs: 20, maxBytes: 10 },
+    ...{ file, instance: 'w1', page: () => PAGE, log: noTelemetry.log, everyMs: 20, maxBytes: 10 },
   })
   await expect.poll(() => existsSync(`${file}.1`)).toBe(true)
   await stream[Symbol.asyncDispose]()
@@ -39,14 +39,16 @@ test('a file that has grown too large makes room for a new one', async () => {
 
 test('a file that cannot be written is said once, and written when it can', async () => {
   const warn = vi.fn()
-  let page = async (): Promise<string> => Promise.reject(new Error('no page'))
+  let page = (): string => {
+    throw new Error('no page')
+  }
   const file = join(folder, 'later.jsonl')
   const stream = streamSnapshots({
     ...{ file, instance: 'w1', page: () => page(), log: { ...noTelemetry.log, warn }, everyMs: 10 },
   })
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(warn).toHaveBeenCalledTimes(1)
-  page = async () => PAGE
+  page = () => PAGE
   await expect.poll(() => existsSync(file)).toBe(true)
   await stream[Symbol.asyncDispose]()
 })

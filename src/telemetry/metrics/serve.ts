@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { TurnkeeperError } from '../errors.ts'
+import { TurnkeeperError } from '../../errors.ts'
 
 /** What `/health` answers: an HTTP status and a JSON body. */
 export type Health = () => { readonly status: number; readonly body: object }
@@ -29,7 +29,7 @@ const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
  */
 export async function serveMetrics(
   address: MetricsAddress,
-  { page, health }: { readonly page: () => Promise<string>; readonly health?: Health },
+  { page, health }: { readonly page: () => string; readonly health?: Health },
 ): Promise<MetricsServer> {
   const server = await listenOnFreePort(answer(page, health), address)
   server.unref()
@@ -38,11 +38,11 @@ export async function serveMetrics(
 }
 
 const answer =
-  (page: () => Promise<string>, health?: Health): RequestListener =>
-  async (request, response) => {
+  (page: () => string, health?: Health): RequestListener =>
+  (request, response) => {
     const path = request.url?.split('?', 1)[0]
     if (path === '/metrics') {
-      const text = await page().catch(() => undefined)
+      const text = attempt(page)
       response.writeHead(text === undefined ? 500 : 200, { 'content-type': PROMETHEUS_TEXT }).end(text ?? '')
     } else if (path === '/health' && health !== undefined) {
       const { status, body } = health()
@@ -51,6 +51,15 @@ const answer =
       response.writeHead(404).end()
     }
   }
+
+/** A page that fails is a scrape that fails, which Prometheus tells; the process goes on. */
+function attempt(page: () => string): string | undefined {
+  try {
+    return page()
+  } catch {
+    return undefined
+  }
+}
 
 async function listenOnFreePort(
   listener: RequestListener,

@@ -5,7 +5,7 @@
  */
 
 import { type Context, createContextKey } from '@opentelemetry/api'
-import type { ActiveSpan } from './telemetry.ts'
+import type { ActiveSpan } from '../telemetry.ts'
 
 /** For each span that begins a trace in this process, itself included: 125 steps of four spans. */
 export const MAX_SPANS = 500

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
-import type { Telemetry } from './telemetry.ts'
+import type { Telemetry } from '../telemetry.ts'
 
 /** How finely the delay of the event loop is sampled, in milliseconds; finer costs wake-ups. */
 const RESOLUTION_MS = 10

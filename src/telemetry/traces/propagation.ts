@@ -7,7 +7,7 @@ import {
   type TextMapPropagator,
   trace,
 } from '@opentelemetry/api'
-import type { Carrier } from './telemetry.ts'
+import type { Carrier } from '../telemetry.ts'
 
 /** The active span as W3C trace context (https://www.w3.org/TR/trace-context/); `{}` outside of any span. */
 export function activeCarrier(propagator: TextMapPropagator): Carrier {
