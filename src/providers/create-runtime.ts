@@ -1,5 +1,3 @@
-import { closeRedis, connectRedis } from '../redis/connection.ts'
-import { openRedis } from '../redis/embedded.ts'
 import { noTelemetry } from '../telemetry/none.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ProviderRuntime } from './runtime.ts'
@@ -18,10 +16,13 @@ export type ProviderRuntimeOptions = {
  */
 export async function createProviderRuntime(options: ProviderRuntimeOptions): Promise<ProviderRuntime> {
   const { telemetry = noTelemetry } = options
-  const [{ loadConfig }, { openProviderRuntime }] = await Promise.all([
-    import('../config/load.ts'),
-    import('./runtime.ts'),
-  ])
+  const [{ loadConfig }, { openRedis }, { closeRedis, connectRedis }, { openProviderRuntime }] =
+    await Promise.all([
+      import('../config/load.ts'),
+      import('../redis/embedded.ts'),
+      import('../redis/connection.ts'),
+      import('./runtime.ts'),
+    ])
   const config = await loadConfig(options.config)
   await using opened = new AsyncDisposableStack()
   const { url, dataDir, durability, replicas } = config.redis

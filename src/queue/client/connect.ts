@@ -2,11 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { DEFAULTS } from '../../config/defaults.ts'
-import { secretValues } from '../../config/describe.ts'
-import { loadConfig } from '../../config/load.ts'
-import { packageVersion } from '../../config/version.ts'
-import { createTelemetry } from '../../telemetry/create.ts'
-import { openClient, type TurnClient } from './client.ts'
+import type { TurnClient } from './client.ts'
 
 export type ConnectOptions = {
   /** Instead of the configuration's. */
@@ -19,9 +15,18 @@ export type ConnectOptions = {
 
 /**
  * Connects application code to the queue. Without an address the embedded Redis of this folder is joined or started.
+ * What a client needs is loaded here and not with the library.
  * @throws TurnkeeperError of category `config`, or `queue/redis_unavailable`.
  */
 export async function connect(options: ConnectOptions = {}): Promise<TurnClient> {
+  const [{ loadConfig }, { secretValues }, { packageVersion }, { createTelemetry }, { openClient }] =
+    await Promise.all([
+      import('../../config/load.ts'),
+      import('../../config/describe.ts'),
+      import('../../config/version.ts'),
+      import('../../telemetry/create.ts'),
+      import('./client.ts'),
+    ])
   const config = withOverrides(await loadConfig(options.config ?? fileOrNothing()), options)
   const telemetry = await createTelemetry({
     config: config.telemetry,

@@ -1,4 +1,5 @@
-import { z } from 'zod'
+import { createRequire } from 'node:module'
+import type { z } from 'zod'
 import { TurnkeeperError } from '../../errors.ts'
 import type { JsonSchema, ToolSpec } from '../../providers/types.ts'
 import type { Effect } from '../../queue/types.ts'
@@ -124,12 +125,13 @@ function bothForms(
   schema: z.ZodType | JsonSchema,
 ): { validator: z.ZodType; jsonSchema: JsonSchema } {
   try {
-    if (schema instanceof z.ZodType) {
-      const { $schema: _dialect, ...jsonSchema } = z.toJSONSchema(schema, { io: 'input' })
+    if (isZodType(schema)) {
+      const { $schema: _dialect, ...jsonSchema } = schema.toJSONSchema({ io: 'input' })
       return { validator: schema, jsonSchema }
     }
+    const { fromJSONSchema } = loadZod()
     return {
-      validator: z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]),
+      validator: fromJSONSchema(schema as Parameters<typeof fromJSONSchema>[0]),
       jsonSchema: schema,
     }
   } catch (cause) {
@@ -140,6 +142,14 @@ function bothForms(
     )
   }
 }
+
+/** By what it can do: the caller's zod need not be the copy that we would load. */
+function isZodType(schema: z.ZodType | JsonSchema): schema is z.ZodType {
+  return typeof schema.safeParse === 'function' && typeof schema.toJSONSchema === 'function'
+}
+
+/** Only where a tool comes with a JSON Schema: who has zod schemas has loaded zod, and the others need not wait for it. */
+const loadZod = (): typeof import('zod') => createRequire(import.meta.url)('zod')
 
 function describeProblems(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`).join('; ')
