@@ -20,7 +20,7 @@ export async function createLog({ level, stream, base, redactor }: LogOptions): 
     {
       level,
       base,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createTimestamp(),
       messageKey: 'message',
       mixin: activeSpanIds,
       formatters: {
@@ -33,6 +33,21 @@ export async function createLog({ level, stream, base, redactor }: LogOptions): 
   )
   const write = (method: LogLevel) => (fields: LogFields, message: string) => logger[method](fields, message)
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+/** pino's `isoTime`, which formats a whole date for each line; seconds change less often. */
+function createTimestamp(): () => string {
+  let second = 0
+  let upToSecond = ''
+  return () => {
+    const now = Date.now()
+    const current = Math.floor(now / 1000)
+    if (current !== second) {
+      second = current
+      upToSecond = new Date(current * 1000).toISOString().slice(0, -'000Z'.length)
+    }
+    return `,"time":"${upToSecond}${String(now - current * 1000).padStart(3, '0')}Z"`
+  }
 }
 
 async function destinationOf(stream: NodeJS.WritableStream): Promise<DestinationStream> {

@@ -69,7 +69,11 @@ export function createRedactor(
   }
   const forms = formsOfSecrets(secrets)
   const known = forms.length === 0 ? undefined : new RegExp(forms.map(escapePattern).join('|'), 'g')
+  // Most texts hold nothing to mask, and one look at them is cheaper than three.
+  const patterns = [LOOKS_SECRET, NAMED_SECRET, ...(known ? [known] : [])]
+  const anything = new RegExp(patterns.map(({ source }) => source).join('|'), 'i')
   const text = (value: string, { cutStart = false, cutEnd = false }: TextEdges = {}): string => {
+    if (!cutStart && !cutEnd && !anything.test(value)) return value
     const masked = known === undefined ? value : value.replace(known, () => masking('known_secret'))
     const start = cutStart ? maskStart(masked, forms) : masked
     const edged = cutEnd ? maskEnd(start, forms) : start
@@ -130,8 +134,12 @@ function copyFields(value: unknown, depth: number, mask: () => string): unknown 
   if ('toJSON' in value && typeof value.toJSON === 'function')
     return copyFields(value.toJSON(), depth + 1, mask)
   const copy: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value).slice(0, MAX_ITEMS))
+  let count = 0
+  for (const key of Object.keys(value)) {
+    if (count++ === MAX_ITEMS) break
+    const item = (value as Record<string, unknown>)[key]
     copy[key] = holdsText(item) && SECRET_FIELD.test(key) ? mask() : copyFields(item, depth + 1, mask)
+  }
   return copy
 }
 

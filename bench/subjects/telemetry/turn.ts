@@ -10,6 +10,9 @@ import { cpuOf, cpuOfCall } from '../../harness/cpu.ts'
 import type { Measure } from '../../harness/group.ts'
 import { openNullTelemetry } from '../null-telemetry.ts'
 
+/** As for every subject: measured when the compiler has come to rest. */
+const AT_REST = { warmUpMs: 2400, measureMs: 1000 }
+
 const USAGE = {
   ...{ inputTokens: 120, outputTokens: 200, totalTokens: 320 },
   ...{ cachedInputTokens: null, reasoningTokens: null },
@@ -22,7 +25,7 @@ const KNOWN_AS = { trace: 'turn-0123456789~session', span: 'turn-0123456789~sess
 export const measure: Measure = async ({ mode }) => {
   const on = mode === 'off' ? undefined : await openNullTelemetry({ sampled: mode === 'on' })
   const turn = await prepareTurn(on ?? noTelemetry)
-  const sample = { 'one-step turn': await cpuOf(turn, { warmUpMs: 1000, measureMs: 1000 }) }
+  const sample = { 'one-step turn': await cpuOf(turn, AT_REST) }
   if (on === undefined) return sample
   fill(on)
   return { ...sample, 'scrape, 1,000 series': (cpuOfCall(on.page) / seriesOf(on.page())) * 1000 }

@@ -78,7 +78,7 @@ export function createObserve({
       const spanId = knownAs ? spanIdOf(operation, knownAs) : ids.generateSpanId()
       if (parent === undefined && !isSampled(traceId)) {
         const unkept = { traceId, spanId, traceFlags: TraceFlags.NONE }
-        return runUnseen(trace.setSpanContext(within, unkept), work)
+        return runUnseen(trace.setSpanContext(chained(within), unkept), work)
       }
       const name = spanName(operation, attributes)
       const budget = carrier === undefined ? spendSpan(within) : undefined

@@ -8,6 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import type { Carrier } from '../telemetry.ts'
+import { chained } from './chained-context.ts'
 
 /** The active span as W3C trace context (https://www.w3.org/TR/trace-context/); `{}` outside of any span. */
 export function activeCarrier(propagator: TextMapPropagator): Carrier {
@@ -18,7 +19,7 @@ export function activeCarrier(propagator: TextMapPropagator): Carrier {
 
 /** The active context with the carrier's span in the place of the active one; without any span if it has none. */
 export function contextFromCarrier(propagator: TextMapPropagator, carrier: Carrier): Context {
-  return propagator.extract(trace.deleteSpan(context.active()), carrier, defaultTextMapGetter)
+  return propagator.extract(trace.deleteSpan(chained(context.active())), carrier, defaultTextMapGetter)
 }
 
 /** Links to the carriers' spans; carriers without a valid one are left out. */
