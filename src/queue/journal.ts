@@ -20,7 +20,7 @@
  *     over its finished steps, the starts of its unsafe ones and its tools' idempotency keys; that one may be retried.
  */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Confirm } from '../redis/durability.ts'
 import {
@@ -35,6 +35,7 @@ import {
 import { loadScript, type ScriptCall } from '../redis/scripts.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { createBury } from './dead-letters.ts'
+import { createDeltaWriter } from './deltas.ts'
 import type {
   Accepted,
   BeginOutcome,
@@ -108,7 +109,6 @@ export function createJournal({
     renew: script('renew'),
     begin: script('begin'),
     commit: script('commit'),
-    relay: script('relay'),
     withdraw: script('withdraw'),
     settle: script('settle'),
     finish: script('finish'),
@@ -252,15 +252,7 @@ export function createJournal({
     },
 
     /** Hands events on to the readers of a running turn. */
-    async relay(claim: Claim, events: readonly TurnEventBody[]): Promise<WriteOutcome> {
-      const token = randomBytes(6).toString('base64url')
-      const keys = turnKeys(claim.turn.id)
-      return (await scripts.relay.run(
-        redis,
-        [keys.turn, keys.events],
-        [claim.epoch, keys.channel, JSON.stringify(events), token],
-      )) as WriteOutcome
-    },
+    relay: createDeltaWriter(redis, turnKeys),
 
     /** Says what became of an unsafe step whose start was lost, before it is begun again. */
     async settle(claim: Claim, stepId: string, decision: Hold): Promise<WriteOutcome> {

@@ -50,7 +50,7 @@ export function loadScript(name: string, baseUrl: string): Script {
 }
 
 /** What decides on the slot of a key, and so on its server. */
-function tagOf(key: string): string {
+export function tagOf(key: string): string {
   return /\{([^}]+)\}/.exec(key)?.[1] ?? key
 }
 

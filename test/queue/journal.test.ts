@@ -144,6 +144,27 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     expect((await claimed(turnId, { worker: 'w3' })).lost).toBeUndefined()
   })
 
+  test('deltas of many turns at one moment reach each their own readers, and those of a lost one nobody', async () => {
+    const claims: Claim[] = []
+    for (let n = 0; n < 120; n++) {
+      fresh()
+      const { turnId } = await accept()
+      claims.push(await claimed(turnId))
+    }
+    const zombie = claims[60]!
+    await claimed(zombie.turn.id)
+    const outcomes = await Promise.all(
+      claims.map((one, n) => journal.relay(one, [{ type: 'text.delta', stepId: 'm1', delta: `to ${n}` }])),
+    )
+    expect(outcomes.flatMap((outcome, n) => (outcome === 'ok' ? [] : [n]))).toEqual([60])
+    for (const n of [0, 59, 61, 119]) {
+      const { events } = sessionKeys('test', claims[n]!.session).turn(claims[n]!.turn.id)
+      const last = await redis.xrevrange(events, '+', '-', 'COUNT', 1)
+      expect(last[0]?.[1]?.[1]).toBe(JSON.stringify([{ type: 'text.delta', stepId: 'm1', delta: `to ${n}` }]))
+    }
+    expect(await eventTypes(zombie.turn.id)).toEqual(['turn.started', 'turn.started'])
+  })
+
   test('a worker that has lost its turn can neither write nor finish (J3)', async () => {
     fresh()
     const { turnId } = await accept()

@@ -14,7 +14,10 @@ export type Relay = {
 
 type Delta = Extract<TurnEventBody, { type: 'text.delta' | 'reasoning.delta' }>
 
-/** A delta waits at most this long for others to join it: below what a reader's eye resolves. */
+/**
+ * A delta waits at most this long for others to join it: below what a reader's eye resolves. All turns of a process write
+ * at the same ticks, so that the journal can write for all of them at once.
+ */
 const TICK_MS = 20
 
 /**
@@ -41,10 +44,13 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   }
   const schedule = (): void => {
     if (ended || waiting.length === 0 || timer !== undefined || writing !== undefined) return
-    timer = setTimeout(() => {
-      timer = undefined
-      writing = write()
-    }, TICK_MS)
+    timer = setTimeout(
+      () => {
+        timer = undefined
+        writing = write()
+      },
+      TICK_MS - (Date.now() % TICK_MS),
+    )
   }
 
   return {
