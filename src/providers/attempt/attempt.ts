@@ -203,8 +203,9 @@ function attempt(
         inlet = decoder ?? plain
       },
       onData(chunk) {
-        deadlines.bytes(chunk.length)
-        record.evidence?.raw(chunk, performance.now())
+        const at = performance.now()
+        deadlines.bytes(chunk.length, at)
+        record.evidence?.raw(chunk, at)
         inlet.push(chunk)
       },
       onEnd: () => (isSettled ? over() : inlet.end()),

@@ -14,7 +14,8 @@ export type Deadlines = {
   sent(): void
   /** The response headers are there. */
   headers(): void
-  bytes(sizeBytes: number): void
+  /** So many have come, now or at `at` by the clock of the timers. */
+  bytes(sizeBytes: number, at?: number): void
   content(): void
   /** The answer has said why it ended; only usage and an end marker may follow, and not for long. */
   finished(): void
@@ -88,7 +89,7 @@ export function startDeadlines(options: DeadlineOptions): Deadlines {
     const [reason, at, afterMs] = next()
     if (now() < at) arm()
     else {
-      noteSilence()
+      noteSilence(now())
       stop()
       onExpire(reason, afterMs)
     }
@@ -99,8 +100,8 @@ export function startDeadlines(options: DeadlineOptions): Deadlines {
     windowFrom = now()
     windowBytes = 0
   }
-  const noteSilence = (): void => {
-    if (lastByteAt !== undefined) longestSilenceMs = Math.max(longestSilenceMs, now() - lastByteAt)
+  const noteSilence = (at: number): void => {
+    if (lastByteAt !== undefined) longestSilenceMs = Math.max(longestSilenceMs, at - lastByteAt)
   }
   const stop = (): void => {
     isStopped = true
@@ -117,10 +118,10 @@ export function startDeadlines(options: DeadlineOptions): Deadlines {
       lastByteAt = lastContentAt = windowFrom = now()
       arm()
     },
-    bytes(sizeBytes) {
-      noteSilence()
+    bytes(sizeBytes, at = now()) {
+      noteSilence(at)
       windowBytes += sizeBytes
-      lastByteAt = now()
+      lastByteAt = at
     },
     content() {
       lastContentAt = now()

@@ -74,7 +74,7 @@ export function keepEvidence({ rawBytes, excerptBytes }: EvidenceOptions): Evide
     decoded(chunk) {
       decodedBytes += chunk.length
       if (freeBytes <= 0) return
-      decoded.push(chunk.subarray(0, freeBytes))
+      decoded.push(chunk.length <= freeBytes ? chunk : chunk.subarray(0, freeBytes))
       freeBytes -= chunk.length
     },
     evidence: () =>

@@ -50,14 +50,15 @@ export async function preflight(
   }
   if (capabilitiesOf === undefined) return { request, unfit: new Map(), decisions: [] }
   const known = routes.map((route) => ({ route, can: capabilitiesOf(route) }))
-  const blind = lacking(neededBy(request), known)
-  if (request.imagesAsText && blind.size === routes.length && [...blind.values()].every(isAboutVision)) {
+  const lack = lacking(neededBy(request), known)
+  if (request.imagesAsText && lack.size === routes.length && [...lack.values()].every(isAboutVision)) {
     const route = routes[0]?.name ?? ''
     const degrade: Decision = { type: 'images_as_text', from: route, to: route, reason: 'capability_missing' }
-    const rest = await withoutUnfit(withoutImages(request), known)
+    const inWords = withoutImages(request)
+    const rest = await withoutUnfit(inWords, known, lacking(neededBy(inWords), known))
     return { ...rest, decisions: [degrade, ...rest.decisions] }
   }
-  return withoutUnfit(request, known)
+  return withoutUnfit(request, known, lack)
 }
 
 /** The routes that are known to lack something of what is needed, with what it is. */
@@ -75,8 +76,12 @@ export function unfitFor(
 
 type Known = { readonly route: RouteConfig; readonly can: RouteCapabilities }
 
-async function withoutUnfit(request: ModelRequest, known: readonly Known[]): Promise<Preflight> {
-  const unfit = new Map([...lacking(neededBy(request), known), ...(await overflowing(request, known))])
+async function withoutUnfit(
+  request: ModelRequest,
+  known: readonly Known[],
+  lack: ReadonlyMap<string, TurnkeeperError>,
+): Promise<Preflight> {
+  const unfit = new Map([...lack, ...(await overflowing(request, known))])
   if (unfit.size < known.length || known.length === 0) {
     const decisions = [...unfit].map(([route, { reason }]) => passOver(route, reason))
     return { request, unfit, decisions }
