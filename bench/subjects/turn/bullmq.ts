@@ -10,7 +10,7 @@ import { CHAT_MESSAGES, CHAT_TOOLS } from '../provider/request.ts'
 import { startRedis } from '../redis.ts'
 import { enqueueElsewhere, INPUT, untilDone } from './world.ts'
 
-const WARM_UP = 1000
+const WARM_UP = 4000
 const COUNT = 1000
 const LATENCIES = 60
 

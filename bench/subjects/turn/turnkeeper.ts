@@ -12,7 +12,7 @@ import { median } from '../../harness/statistics.ts'
 import { startRedis } from '../redis.ts'
 import { configOf, enqueueElsewhere, INPUT, untilDone } from './world.ts'
 
-const WARM_UP = 1000
+const WARM_UP = 4000
 const COUNT = 1000
 const LATENCIES = 60
 
