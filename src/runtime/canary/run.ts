@@ -11,6 +11,7 @@
  * N3. A run that the caller cancels is no failure.
  */
 
+import type { TurnkeeperError } from '../../errors.ts'
 import { createCollector } from '../../providers/collect.ts'
 import type { ProviderRuntime } from '../../providers/runtime.ts'
 import type { Answer, FinishReason, Message, ModelRequest, ToolCall } from '../../providers/types.ts'
@@ -63,7 +64,7 @@ export async function runScenario(
     route = outcome.route ?? route
     if (outcome.costUsd !== null) costUsd = (costUsd ?? 0) + outcome.costUsd
     if (outcome.outcome === 'cancelled') return { type: 'cancelled' }
-    if (outcome.error !== undefined) return { type: 'failed', code: outcome.error.code }
+    if (outcome.error !== undefined) return { type: 'failed', code: codeOf(outcome.error) }
     return { type: 'answered', answer: collector.answer() }
   }
   const { type, ...why } = await course(scenario, ask)
@@ -76,6 +77,11 @@ export async function runScenario(
 type Ending = { readonly type: 'ok' | 'cancelled' } | { readonly type: 'failed'; readonly code: string }
 type Reply = { readonly type: 'answered'; readonly answer: Answer } | Exclude<Ending, { type: 'ok' }>
 type Ask = (request: ModelRequest) => Promise<Reply>
+
+/** That nothing more was tried tells less than what was tried. */
+function codeOf({ code, reason, attempts }: TurnkeeperError): string {
+  return (reason === 'retry_budget' && attempts.find((attempt) => attempt.code)?.code) || code
+}
 
 async function course({ prompt, tool }: Scenario, ask: Ask): Promise<Ending> {
   const question: Message = { role: 'user', content: prompt }
