@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createSim, type Sim } from '../../src/providers/sim/sim.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
@@ -146,5 +148,23 @@ describe('with --every', () => {
     cli.signal('SIGINT')
     expect((await cli.ended).status).toBe(0)
     expect(cli.err()).not.toContain('canary run failed')
+  })
+
+  test('SIGHUP takes up an alias that was added', async () => {
+    const config = (more = ''): string => `
+redis: { url: "${server.url}", durability: none, prefix: reloaded }
+metrics: { port: 0 }
+providers: { up: { protocol: openai-chat, baseUrl: "${sim.url}/v1" } }
+models: { coder: { routes: [up/m] }${more} }
+`
+    using place = folderWith({ 'turnkeeper.config.yaml': config() })
+    const cli = startCli(['canary', 'text', '--every', '100ms', '--json'], { cwd: place.path })
+    await announced(cli)
+    await expect.poll(() => cli.err()).toContain('"alias":"coder"')
+    writeFileSync(join(place.path, 'turnkeeper.config.yaml'), config(', late: { routes: [up/n] }'))
+    cli.signal('SIGHUP')
+    await expect.poll(() => cli.err()).toContain('"alias":"late"')
+    cli.signal('SIGTERM')
+    expect((await cli.ended).status).toBe(0)
   })
 })
