@@ -88,7 +88,27 @@ async function withoutUnfit(request: ModelRequest, known: readonly Known[]): Pro
   const errors = [...unfit.values()]
   // A prompt that is too long says more than a route that could not have served it either.
   const refusal = errors.find(({ reason }) => reason === 'context_length') ?? errors[0]
-  return { request, unfit, decisions: [], ...(refusal && { refusal }) }
+  const untranslatable = formatLack(
+    neededBy(request),
+    refusal?.reason === 'capability_missing'
+      ? known.filter(({ route }) => unfit.get(route.name) === refusal)
+      : [],
+  )
+  return {
+    ...{ request, unfit, decisions: [] },
+    ...(refusal && { refusal }),
+    ...(untranslatable && { untranslatable }),
+  }
+}
+
+/** What the wire format of a refusing route has no place for, where that is why it refuses. */
+function formatLack(
+  needed: readonly Capability[],
+  [refusing]: readonly Known[],
+): Preflight['untranslatable'] {
+  const missing = refusing && needed.find((capability) => refusing.can[capability].can === false)
+  if (missing === undefined || !refusing?.can[missing].ofFormat) return undefined
+  return { route: refusing.route, what: [missing] }
 }
 
 function passOver(route: string, reason: string): Decision {

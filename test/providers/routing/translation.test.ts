@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import type { ProviderConfig } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { createUpstream } from '../../../src/providers/attempt/create-upstream.ts'
+import { capabilitiesOf } from '../../../src/providers/capabilities/registry.ts'
 import { createAttemptEngine } from '../../../src/providers/routing/attempt-engine.ts'
 import { createRouteTable } from '../../../src/providers/routing/route-table.ts'
 import { createRouter } from '../../../src/providers/routing/router.ts'
@@ -22,6 +24,7 @@ const CONFIG = {
     coder: { routes: ['chat/m', 'claude/m'] },
     seer: { routes: ['ollama/m', 'chat/m'] },
     reader: { routes: ['local/m'] },
+    mixed: { routes: ['local/m', 'chat/m'] },
   },
 }
 
@@ -48,6 +51,16 @@ async function stage() {
   const engine = createAttemptEngine({
     router: createRouter({ table, health }),
     ...{ table, health, telemetry, upstreamOf, config: ROUTING },
+    knowledge: {
+      capabilitiesOf: ({ provider, model }) => {
+        const { protocol, dialect } = providers[provider] as ProviderConfig // each route has its provider
+        return capabilitiesOf({
+          protocol,
+          dialect,
+          model: { id: model, ...(model === 'mute' && { tools: false }) },
+        })
+      },
+    },
   })
   zeroTranslationErrors(telemetry, table)
   const counts = (): Record<string, number> =>
@@ -99,7 +112,24 @@ test('content that a protocol cannot carry counts once for its route, though ano
   expect(lines.join()).not.toContain(SECRET)
 })
 
-test('so does text that a local program would stop at', async () => {
+test('tools for a protocol that has none count once where the call is refused', async () => {
+  const { run, counts, lines } = await stage()
+  const tools = [{ name: 't', description: SECRET, inputSchema: {} }]
+  const refused = await run({ ...ask('reader', {}), tools })
+  expect([refused.error?.code, refused.attempts]).toEqual(['not_found/capability_missing', []])
+  expect(counts()).toEqual({ ...NONE, 'llamacpp-cli': 1 })
+  expect(lines.filter(said)).toEqual([expect.stringContaining('"what":["tools"]')])
+})
+
+test('what only the model lacks, and a route that is passed over while another serves, count nothing', async () => {
+  const { run, counts } = await stage()
+  const tools = [{ name: 't', description: '', inputSchema: {} }]
+  expect((await run({ ...ask('chat/mute', {}), tools })).error?.reason).toBe('capability_missing')
+  expect(await run({ ...ask('mixed', {}), tools })).toMatchObject({ outcome: 'ok', route: 'chat/m' })
+  expect(counts()).toEqual(NONE)
+})
+
+test('text that a local program would stop at counts once', async () => {
   const { run, counts } = await stage()
   const { error } = await run({ model: 'reader', messages: [{ role: 'user', content: 'a\0b' }] })
   expect(error?.code).toBe('bad_request/invalid_request')
