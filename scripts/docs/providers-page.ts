@@ -53,6 +53,11 @@ function parameters(): readonly string[] {
     'in the log and in the attempt (`notSent`). `maxTokens` is always sent; where nobody sets it, as',
     `${DEFAULT_MAX_TOKENS} or as \`providers.<name>.parameters.defaults\` says.`,
     '',
+    'What the protocol of a route cannot say, a parameter that is refused or content that it cannot carry (tools for',
+    '`llamacpp-cli`, linked images for `ollama`), counts in `translation_errors_total{from,to}`: `from` is `turnkeeper`, the',
+    'form in which all calls come, `to` the protocol. A log line names the parameter or the kind of content. A route that is',
+    'passed over for what it lacks while another one serves counts nothing.',
+    '',
     ...table(
       ['name', 'meaning'],
       PARAMETER_NAMES.map((name) => [code(name), PARAMETERS[name]]),

@@ -9,6 +9,7 @@ import type { Stack } from '../stack/stack.ts'
 /** Of the stack, so that faults and alerts show within seconds. */
 export const EXERCISE_OPTIONS = {
   env: { UPSTREAM_IDLE: '2s' },
+  canaryEvery: '10s',
   // An alert that fires before Prometheus has found Alertmanager is lost, and by default sent again after a minute.
   prometheusFlags: ['--rules.alert.resend-delay=5s'],
 } as const

@@ -15,6 +15,7 @@ export type Application = {
   /** Lets its bearer do everything. */
   readonly gatewayKey: string
   readonly gatewayMetrics: string
+  readonly canaryMetrics: string
   readonly workers: readonly Worker[]
   /** Starts one more and resolves when it takes turns. */
   startWorker(): Promise<Worker>
@@ -28,14 +29,18 @@ type Options = {
   readonly deploy: string
   readonly configFile: string
   readonly env: Readonly<Record<string, string>>
+  /** A duration between rounds of the canary; default as in the container. */
+  readonly canaryEvery?: string | undefined
 }
 
 const WORKERS = 2
+/** As in docker-compose.yml. */
+export const CANARY_EVERY = '5m'
 const CLI = resolve('bin/turnkeeper.cjs')
 
-/** Starts Redis and the simulated upstream, then workers and the gateway on them. */
+/** Starts Redis and the simulated upstream, then workers, the gateway and the canary on them. */
 export async function startApplication(site: Site, options: Options): Promise<Application> {
-  const { programs, deploy, configFile } = options
+  const { programs, deploy, configFile, canaryEvery = CANARY_EVERY } = options
   const redisUrl = await startRedis(site, { program: programs.redis, deploy })
   const sim = turnkeeper(site, 'sim', ['sim', '--port', '0'])
   const [, simUrl = ''] = await sim.line(/simulated upstream at (\S+)\/v1/)
@@ -58,9 +63,13 @@ export async function startApplication(site: Site, options: Options): Promise<Ap
   }
   const gateway = turnkeeper(site, 'gateway', ['serve', '--config', configFile], env)
   const serving = gateway.line(/serving at ([^;\s]+); metrics at http:\/\/([^/]+)/)
+  const canary = turnkeeper(site, 'canary', ['canary', '--every', canaryEvery, '--config', configFile], env)
+  const watching = canary.line(/canary runs .+; metrics at http:\/\/([^/]+)/)
   const workers = await Promise.all(Array.from({ length: WORKERS }, startWorker))
   const [, gatewayUrl = '', gatewayMetrics = ''] = await serving
-  return { configFile, env, simUrl, gatewayUrl, gatewayKey, gatewayMetrics, workers, startWorker }
+  const [, canaryMetrics = ''] = await watching
+  const metrics = { gatewayMetrics, canaryMetrics }
+  return { configFile, env, simUrl, gatewayUrl, gatewayKey, ...metrics, workers, startWorker }
 }
 
 /** With the settings of the container, read from standard input as there, so that the password is in no file. */

@@ -1,6 +1,6 @@
 /**
  * The stack of deploy/docker-compose.yml as processes of this machine: Redis, the simulated upstream, workers, the
- * gateway, Prometheus and Alertmanager, on free ports, with the configuration, rules, routes and templates of `deploy/`.
+ * gateway, the canary, Prometheus and Alertmanager, on free ports, with the configuration, rules, routes and templates of `deploy/`.
  *
  *   starting (Redis and upstream → workers and gateway → Prometheus and Alertmanager) → running → closed (in reverse)
  *
@@ -40,11 +40,13 @@ export type StackOptions = {
   readonly configFile?: string
   /** More variables for that file. */
   readonly env?: Readonly<Record<string, string>>
+  /** A duration between rounds of the canary; default as in the container. */
+  readonly canaryEvery?: string
   /** More flags of Prometheus. */
   readonly prometheusFlags?: readonly string[]
 }
 
-export type Stack = Omit<Application, 'startWorker' | 'workers' | 'gatewayMetrics'> & {
+export type Stack = Omit<Application, 'startWorker' | 'workers' | 'gatewayMetrics' | 'canaryMetrics'> & {
   readonly prometheusUrl: string
   readonly alertmanagerUrl: string
   readonly folder: string
@@ -74,6 +76,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       deploy: resolve('deploy'),
       configFile: resolve(options.configFile ?? 'deploy/turnkeeper/turnkeeper.config.yaml'),
       env: { ALERT_TOKEN: mitigationToken, ...options.env },
+      canaryEvery: options.canaryEvery,
     })
     const { gatewayUrl } = application
     const places: Places = {
@@ -95,7 +98,7 @@ type Urls = { readonly prometheusUrl: string; readonly alertmanagerUrl: string }
 type Parts = { readonly application: Application; readonly places: Places }
 
 function running(site: Site, { application, places, urls }: Parts & { readonly urls: Urls }): Stack {
-  const { startWorker, workers: first, gatewayMetrics: _metrics, ...addresses } = application
+  const { startWorker, workers: first, gatewayMetrics: _, canaryMetrics: __, ...addresses } = application
   const workers = [...first]
   return {
     ...addresses,
@@ -124,6 +127,7 @@ async function startMonitoring(
   const alerts = `127.0.0.1:${await freePort()}`
   const targets: Readonly<Record<string, readonly string[]>> = {
     gateway: [application.gatewayMetrics],
+    canary: [application.canaryMetrics],
     worker: metricsOf(application.workers),
     prometheus: [own],
     alertmanager: [alerts],

@@ -10,6 +10,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { LOG_LEVELS } from '../config/defaults.ts'
 import { packageVersion } from '../config/version.ts'
 import { breakerCommand } from './commands/breaker.ts'
+import { canaryCommand } from './commands/canary.ts'
 import { configCommand } from './commands/config.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { metricsCommand } from './commands/metrics.ts'
@@ -88,6 +89,7 @@ function createProgram(terminal: Terminal, onStatus: (status: number) => void): 
     modelsCommand,
     breakerCommand,
     probeCommand,
+    canaryCommand,
     metricsCommand,
     configCommand,
   ]) {

@@ -45,6 +45,7 @@ import { openMitigation, type RunningMitigation } from './routing/mitigation/ope
 import { openProbes, type ProbeDesk, type ProbingOptions } from './routing/probes/open-probes.ts'
 import { createRouteTable, type RouteTable } from './routing/route-table.ts'
 import { createRouter } from './routing/router.ts'
+import { zeroTranslationErrors } from './routing/translation.ts'
 import type { Answer, ModelRequest, PartSink, RunOptions, StreamPart } from './types.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -139,6 +140,7 @@ export async function openProviderRuntime(
   })
   const { upstreamOf = network.upstreamOf } = options
   zeroMetrics(telemetry, table)
+  zeroTranslationErrors(telemetry, table)
   const subjects = Object.values(config.providers)
     .filter(({ enabled }) => enabled)
     .flatMap(({ name, credentials }) => credentials.map((one) => credentialSubject(name, one)))

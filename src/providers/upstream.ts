@@ -42,6 +42,8 @@ export type AttemptReport = {
   readonly stderr?: Uint8Array
   /** Parameters that were left out, as the provider's configuration allows. */
   readonly notSent?: readonly string[]
+  /** Nothing was sent, since the protocol of the route has no words for this of the request. */
+  readonly untranslatable?: Untranslatable
   readonly usage: Usage | null
   readonly durationMs: number
   /** From the start of the attempt to the response headers. */
@@ -55,6 +57,12 @@ export type AttemptReport = {
   /** Of the record that the recorder made of it. */
   readonly recordId?: string
 }
+
+/** Names of parameters, or sentences of ours about a kind of content; never a value. */
+export type Untranslatable = readonly string[]
+
+/** Why a request cannot be put into the wire format of a route. */
+export type TranslationError = { readonly error: TurnkeeperError; readonly what: Untranslatable }
 
 /** Names in lower case. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -76,7 +84,7 @@ export type Upstream = {
   readonly route: string
   attempt(request: ModelRequest, emit: PartSink, options?: AttemptOptions): Promise<AttemptReport>
   /** Why the request would be refused here before anything is sent; undefined where nothing is wrong with it. */
-  refusal?(request: ModelRequest): TurnkeeperError | undefined
+  refusal?(request: ModelRequest): TranslationError | undefined
 }
 
 /** The short form of a report that errors, results and spans keep. */

@@ -81,6 +81,17 @@ export const COUNTERS = {
     unit: '{USD}',
     labels: ['route'],
   },
+  translation_errors_total: {
+    description:
+      'Calls that were refused before anything was sent, since the protocol of a route has no words for a parameter or a kind of content.',
+    unit: '{call}',
+    labels: ['from', 'to'],
+  },
+  canary_runs_total: {
+    description: 'Runs of the scenarios of `turnkeeper canary`, by how they ended.',
+    unit: '{run}',
+    labels: ['scenario', 'result'],
+  },
   route_reroutes_total: {
     description: 'Moves of a model call to another route of its alias.',
     unit: '{reroute}',

@@ -18,6 +18,7 @@ const COMMANDS = [
   'records show',
   'records list',
   'probe',
+  'canary',
   'config',
   'config check',
 ]
@@ -89,6 +90,8 @@ describe('wrong usage', () => {
     ['a priority out of range', ['enqueue', 'a', '--input', 'x', '--priority', '11']],
     ['a worker without a configuration', ['worker']],
     ['a server without a configuration', ['serve']],
+    ['a canary without a configuration', ['canary']],
+    ['a scenario that there is not', ['canary', 'tool']],
     ['a check without a configuration', ['config', 'check']],
     ['a worker on a bad configuration', ['worker', '--config', 'bad.yaml']],
     ['a turn on a bad configuration', ['enqueue', 'a', '--input', 'x', '--config', 'bad.yaml']],

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { CANARY_EVERY } from '../../scripts/stack/application.ts'
 import { loadConfig } from '../../src/config/load.ts'
 
 type Service = {
@@ -25,6 +26,7 @@ type Webhook = {
   url: string
   http_config?: { authorization: { credentials_file: string } }
 }
+type Scraping = { scrape_configs: { job_name: string; dns_sd_configs?: object[] }[] }
 type Alertmanager = { receivers: { name: string; webhook_configs?: Webhook[] }[] }
 type Compose = {
   services: Record<string, Service>
@@ -46,6 +48,7 @@ const services = Object.entries(compose.services)
 test('it has every part of the stack, the simulated upstream only where asked for', () => {
   expect(Object.keys(compose.services).sort()).toEqual([
     'alertmanager',
+    'canary',
     'gateway',
     'grafana',
     'prometheus',
@@ -115,7 +118,8 @@ test('commands of runbooks find the program and the configuration in a container
   const image = readFileSync('deploy/Dockerfile', 'utf8')
   expect(image).toMatch(/^ENV PATH="\/app\/node_modules\/\.bin:\$PATH"$/m)
   expect(image).toMatch(/^WORKDIR \/app\/stack\nCOPY deploy\/turnkeeper \.\/$/m)
-  for (const name of ['worker', 'gateway']) expect(compose.services[name]?.command).not.toContain('--config')
+  for (const name of ['worker', 'gateway', 'canary'])
+    expect(compose.services[name]?.command).not.toContain('--config')
 })
 
 test('Redis keeps everything, evicts nothing, asks for a password and has no way out', () => {
@@ -138,6 +142,19 @@ test('several workers run and are found by the name that Prometheus asks for', (
   expect(worker.deploy.replicas).toBeGreaterThan(1)
   expect(worker.container_name).toBeUndefined()
   expect(worker.environment).toMatchObject({ METRICS_HOST: '0.0.0.0', METRICS_PORT: '9464' })
+})
+
+test('the canary is scraped as a job of its own, which counts as no worker', () => {
+  const canary = compose.services.canary as Service
+  expect(canary.command?.slice(0, 2)).toEqual(['canary', '--every'])
+  expect(canary.environment).toMatchObject({ METRICS_HOST: '0.0.0.0', METRICS_PORT: '9464' })
+  const { scrape_configs: jobs } = parse(readFileSync('deploy/prometheus/prometheus.yml', 'utf8')) as Scraping
+  const job = jobs.find(({ job_name }) => job_name === 'canary')
+  expect(job?.dns_sd_configs).toMatchObject([{ names: ['canary'], port: 9464 }])
+})
+
+test('the stack of this machine starts a canary as often as the containers do', () => {
+  expect(compose.services.canary?.command).toEqual(['canary', '--every', CANARY_EVERY])
 })
 
 test('every secret is named in the example, and no value stands in the file', () => {

@@ -78,7 +78,7 @@ describe.skipIf(typeof programs === 'string')('on a stack with traffic and fault
 
   test('its processes export every metric of the catalogue, with its labels, and no other', async () => {
     const url = new URL('/api/v1/series', stack.prometheusUrl)
-    url.searchParams.set('match[]', '{job=~"worker|gateway"}')
+    url.searchParams.set('match[]', '{job=~"worker|gateway|canary"}')
     const { data } = (await (await fetch(url)).json()) as { data: Record<string, string>[] }
     const exported: Record<string, Set<string>> = {}
     for (const { __name__: name = '', job: _job, instance: _instance, le: _le, ...labels } of data) {

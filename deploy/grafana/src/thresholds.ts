@@ -36,6 +36,8 @@ export const LIMITS = {
     critical(14.4, 'TurnErrorBudgetBurnFast'),
   ],
   turnErrors: [warning(SLO_ERRORS, 'TurnErrorBudgetBurnSlow')],
+  canaryFailures: [warning(2, 'CanaryFailing')],
+  translationErrors: [warning(5, 'TranslationErrorsSpike')],
   deliveryFailures: [critical(0.01, 'AlertmanagerNotificationsFailing')],
   someBad: [{ value: 1, color: 'red' }],
   some: [some],

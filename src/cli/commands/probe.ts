@@ -4,6 +4,7 @@ import { suggestion } from '../../config/problems.ts'
 import { TurnkeeperError } from '../../errors.ts'
 import type { ProviderRuntime } from '../../providers/runtime.ts'
 import { type AddCommand, type CommandContext, example, type GlobalOptions } from '../command.ts'
+import { openOnlooker } from '../onlooker.ts'
 import type { ProbedRoute } from '../probes/probe-text.ts'
 import { requireConfig } from '../settings.ts'
 import { listenForSignals } from '../signals.ts'
@@ -34,7 +35,7 @@ async function probe(
   const useOf = await routeUses(config)
   using stop = listenForSignals()
   await using opened = new AsyncDisposableStack()
-  const runtime = await openRuntime(config, opened)
+  const runtime = await openOnlooker(config, opened)
   const { findingsOf, mannerOf } = await import('../../providers/routing/probes/findings.ts')
   const { cellName } = await import('../../providers/routing/probes/cells.ts')
   const { policyOfRoute } = await import('../../providers/policy.ts')
@@ -93,23 +94,6 @@ async function chosenRoutes(config: Config, names: readonly string[]): Promise<r
   })
 }
 
-/** A runtime on the Redis that runs; it takes no part in the fleet's own probes. */
-async function openRuntime(config: Config, opened: AsyncDisposableStack): Promise<ProviderRuntime> {
-  const { openRedis } = await import('../../redis/embedded.ts')
-  const { closeRedis, connectRedis } = await import('../../redis/connection.ts')
-  const { openProviderRuntime } = await import('../../providers/runtime.ts')
-  const { url, dataDir } = config.redis
-  // What it writes is found anew when it is lost: a Redis that keeps no file is no danger.
-  const server = opened.use(await openRedis({ url, dataDir, durability: 'none', mayStart: false }))
-  const command = opened.adopt(await connectRedis(server.url), closeRedis)
-  const subscriber = opened.adopt(await connectRedis(server.url, { role: 'subscriber' }), closeRedis)
-  return opened.use(
-    await openProviderRuntime(config, { redis: { command, subscriber }, tickMs: ONLOOKER_TICK_MS }),
-  )
-}
-
-/** So seldom that it never comes to probe an open route. */
-const ONLOOKER_TICK_MS = 3_600_000
 const BUSY_TRIES = 30
 
 /** A worker that probes the route just now is waited for: what it finds need not be asked again. */

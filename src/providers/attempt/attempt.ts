@@ -98,14 +98,14 @@ function attempt(
     let isOver = false
     let leave: (() => void) | undefined
 
-    const settle = (error?: TurnkeeperError): void => {
+    const settle = (error?: TurnkeeperError, more: Pick<AttemptReport, 'untranslatable'> = {}): void => {
       if (isSettled) return
       isSettled = true
       deadlines.stop()
       unwatch?.()
       decoder?.close()
       const idleMs = deadlines.longestSilenceMs
-      const report = record.toReport({ error, contentKind: body?.kind, idleMs })
+      const report = { ...record.toReport({ error, contentKind: body?.kind, idleMs }), ...more }
       leave = () => {
         clearTimeout(drainTimer)
         signal?.removeEventListener('abort', onAbort)
@@ -178,8 +178,8 @@ function attempt(
     let inlet: Inlet = plain
 
     if (signal?.aborted) return onAbort()
-    const built = guard(() => toHttpRequest(target, request, options))
-    if (built === undefined) return
+    const built = buildHttpRequest(target, request, options)
+    if (built instanceof TurnkeeperError) return settle(built, { untranslatable: [built.message] })
     signal?.addEventListener('abort', onAbort, { once: true })
     record.evidence?.sent({ method: 'POST', ...built.http })
     exchange = http.send(built.http, {
@@ -215,6 +215,15 @@ function attempt(
 }
 
 type BuiltRequest = { readonly http: HttpRequest; readonly excerpt: ExcerptOptions }
+
+/** The request in the wire format of the target, or why it cannot be said there. */
+function buildHttpRequest(...call: Parameters<typeof toHttpRequest>): BuiltRequest | TurnkeeperError {
+  try {
+    return toHttpRequest(...call)
+  } catch (thrown) {
+    return toTurnkeeperError(thrown)
+  }
+}
 
 function toHttpRequest(target: Target, request: ModelRequest, options: AttemptOptions): BuiltRequest {
   const { protocol, dialect, model, url, headers, redactor } = target

@@ -18,8 +18,8 @@ export type Capability = keyof typeof CAPABILITIES
 
 export const CAPABILITY_NAMES = Object.keys(CAPABILITIES) as readonly Capability[] // the record has exactly these keys
 
-/** `can` is null where nobody has said. */
-export type Ability = { readonly can: boolean | null; readonly note?: string }
+/** `can` is null where nobody has said. `ofFormat`: it is the wire format that cannot, whatever the model. */
+export type Ability = { readonly can: boolean | null; readonly note?: string; readonly ofFormat?: true }
 
 /** All that is known of what a route can. */
 export type RouteCapabilities = Readonly<Record<Capability, Ability>> & {

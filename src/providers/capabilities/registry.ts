@@ -8,7 +8,7 @@ import { type Ability, CAPABILITY_NAMES, type Capability, type RouteCapabilities
 type Format = Readonly<Partial<Record<Capability, Ability>>>
 
 const yes: Ability = { can: true }
-const no = (note: string): Ability => ({ can: false, note })
+const no = (note: string): Ability => ({ can: false, note, ofFormat: true })
 
 const FORMATS: Readonly<Record<TabledProtocol, Format>> = {
   'openai-chat': { streaming: yes, json_mode: yes, system_prompts: yes },

@@ -42,7 +42,7 @@ export function createLlamaUpstream(target: LlamaTarget): Upstream {
 type Call = { readonly emit: PartSink; readonly options: AttemptOptions }
 
 /** What an attempt has come to: its error, where it failed, and what the process last said. */
-type Outcome = {
+type Outcome = Pick<AttemptReport, 'untranslatable'> & {
   readonly error: TurnkeeperError | undefined
   readonly idleMs: number
   readonly stderr?: Buffer
@@ -71,8 +71,11 @@ async function attempt(
     for (const part of waiting) pass(part)
     pass({ type: 'finish', reason: 'stop', rawReason: null })
   }
-  const report = record.toReport({ error: outcome.error, contentKind: undefined, idleMs: outcome.idleMs })
-  const { stderr } = outcome
+  const { stderr, untranslatable } = outcome
+  const report = {
+    ...record.toReport({ error: outcome.error, contentKind: undefined, idleMs: outcome.idleMs }),
+    ...(untranslatable && { untranslatable }),
+  }
   if (report.error === undefined || stderr === undefined || stderr.length === 0) return report
   return { ...report, stderr, excerpt: stderr.subarray(-EXCERPT_BYTES) }
 }
@@ -88,7 +91,9 @@ async function run(target: LlamaTarget, request: ModelRequest, how: Run): Promis
   const { command, timeouts, limits, model: name, route } = target
   const { folder, sink, record, options } = how
   const model = modelFile(command, name)
-  const invocation = toInvocation(command, request, { model, folder })
+  const invocation = invocationOf(command, request, { model, folder })
+  if (invocation instanceof TurnkeeperError)
+    return { error: invocation, idleMs: 0, untranslatable: [invocation.message] }
   await requireModel(model)
   await writeFiles(invocation, folder)
 
@@ -123,6 +128,15 @@ async function run(target: LlamaTarget, request: ModelRequest, how: Run): Promis
   const stderr = child.stderr()
   const error = watch.failure ?? failureOf(end, { stderr, complaint, hasBegun, prompt: invocation.prompt })
   return { error, stderr, idleMs: watch.idleMs }
+}
+
+/** The command line of a request, or why the program cannot be told it. */
+function invocationOf(...request: Parameters<typeof toInvocation>): Invocation | TurnkeeperError {
+  try {
+    return toInvocation(...request)
+  } catch (thrown) {
+    return toTurnkeeperError(thrown)
+  }
 }
 
 async function requireModel(file: string): Promise<void> {

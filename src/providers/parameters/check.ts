@@ -20,6 +20,8 @@ export type ParameterSite = {
 export type CheckedParameters = {
   /** `bad_request/invalid_parameter` with one sentence a problem; absent where nothing is wrong. */
   readonly refusal?: TurnkeeperError
+  /** The names, with their path, of what is refused; absent where nothing is. */
+  readonly refused?: readonly string[]
   /** Names that will not be sent, as they were written. */
   readonly notSent: readonly string[]
 }
@@ -32,17 +34,22 @@ export function checkParameters(
   const table = parameterTable(protocol, dialect)
   const notSent: string[] = []
   const problems: string[] = []
+  const refused: string[] = []
+  const refuse = (name: string, problem: string): void => {
+    refused.push(`${path}.${name}`)
+    problems.push(`${path}.${name}: ${problem}`)
+  }
   for (const [name, value] of Object.entries(parameters)) {
     if (value === undefined) continue
     const rule = isParameterName(name) ? table[name] : undefined
     if (rule !== undefined) {
       const problem = valueProblem(rule, value) ?? companyProblem(rule, parameters)
-      if (problem !== undefined) problems.push(`${path}.${name}: ${problem}`)
+      if (problem !== undefined) refuse(name, problem)
     } else if (unknown === 'warn') notSent.push(name)
-    else problems.push(`${path}.${name}: ${nameProblem(name, { protocol, dialect })}`)
+    else refuse(name, nameProblem(name, { protocol, dialect }))
   }
   if (problems.length === 0) return { notSent }
-  return { refusal: new TurnkeeperError('invalid_parameter', problems.join('\n')), notSent }
+  return { refusal: new TurnkeeperError('invalid_parameter', problems.join('\n')), refused, notSent }
 }
 
 /** What a rule allows, in words that fit after "expected". */

@@ -22,14 +22,20 @@ export function checkedUpstream(
   })
   return {
     route,
-    refusal: (request) => checkParameters({ ...complete(request).parameters }, site).refusal,
+    refusal(request) {
+      const { refusal: error, refused: what = [] } = checkParameters(
+        { ...complete(request).parameters },
+        site,
+      )
+      return error && { error, what }
+    },
     async attempt(given, emit, options) {
       const request = complete(given)
-      const { refusal, notSent } = checkParameters({ ...request.parameters }, site)
+      const { refusal, refused = [], notSent } = checkParameters({ ...request.parameters }, site)
       if (refusal) {
         const partial = createCollector(route).answer()
         const error = withDetails(refusal, { provider, route, partial })
-        const nothing = { usage: null, durationMs: 0, idleMs: 0, streamed: false }
+        const nothing = { usage: null, durationMs: 0, idleMs: 0, streamed: false, untranslatable: refused }
         return { route, outcome: 'failed', error, phase: 'before_headers', ...nothing }
       }
       const report = await upstream.attempt(request, emit, options)

@@ -36,6 +36,7 @@ import { budgetError, deadlineError, noPlaceError } from './engine/errors.ts'
 import type { AttemptEngine, RunOutcome } from './engine-types.ts'
 import { createRetryBudget } from './measures/retry-budget.ts'
 import { NO_MITIGATION } from './mitigation/detour.ts'
+import { tellUntranslatable } from './translation.ts'
 
 /** The one engine for streams and whole answers, queued and direct calls. */
 export function createAttemptEngine(dependencies: AttemptEngineDependencies): AttemptEngine {
@@ -66,6 +67,7 @@ async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
   try {
     if (world.table.find(call.request.model ?? '') === undefined) await resolveModel(call)
     const checked = await enterAlias(world, call.request, options)
+    if (checked.untranslatable) tellUntranslatable(world, { ...checked.untranslatable, alias: span.alias })
     if (checked.refusal) return fail(call, checked.refusal)
     call.request = checked.request
     call.unfit = checked.unfit

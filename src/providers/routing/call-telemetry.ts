@@ -19,6 +19,7 @@ import {
   recordAttempt,
 } from './metrics.ts'
 import type { RouteTable } from './route-table.ts'
+import { tellUntranslatable } from './translation.ts'
 
 /** The span of a logical call, as the engine tells it of its course. */
 export type CallSpan = {
@@ -155,6 +156,8 @@ export function observeAttempt(
     if (report.outcome === 'failed') span.fail(report.error?.code ?? 'unknown')
     recordAttempt(telemetry, labels, report)
     countUsage(telemetry, { alias, route: labels.route }, report.usage)
+    const { untranslatable: what } = report
+    if (what !== undefined) tellUntranslatable({ table, telemetry }, { route, alias, what })
     logNotSent(telemetry, report, { route: route.name, alias })
     logFailedAttempt(telemetry, report, { route: route.name, alias, attempt: number })
     return report

@@ -18,7 +18,7 @@ import {
 import { countTokens, mostTokens } from '../models/tokens.ts'
 import { DEFAULT_MAX_TOKENS } from '../parameters/rule.ts'
 import type { ModelRequest } from '../types.ts'
-import type { Upstream } from '../upstream.ts'
+import type { Untranslatable, Upstream } from '../upstream.ts'
 import type { Decision } from './engine-types.ts'
 
 export type Preflight = {
@@ -30,6 +30,8 @@ export type Preflight = {
   readonly decisions: readonly Decision[]
   /** Nothing can be sent. */
   readonly refusal?: TurnkeeperError
+  /** The route whose protocol cannot say the request, where that is why. */
+  readonly untranslatable?: { readonly route: RouteConfig; readonly what: Untranslatable }
 }
 
 export type PreflightWorld = {
@@ -44,9 +46,11 @@ export async function preflight(
   routes: readonly RouteConfig[],
   { upstreamOf, capabilitiesOf }: PreflightWorld,
 ): Promise<Preflight> {
-  for (const { name } of routes) {
-    const refusal = upstreamOf(name)?.refusal?.(request)
-    if (refusal) return { request, unfit: new Map(), decisions: [], refusal }
+  for (const route of routes) {
+    const refused = upstreamOf(route.name)?.refusal?.(request)
+    if (refused === undefined) continue
+    const { error: refusal, what } = refused
+    return { request, unfit: new Map(), decisions: [], refusal, untranslatable: { route, what } }
   }
   if (capabilitiesOf === undefined) return { request, unfit: new Map(), decisions: [] }
   const known = routes.map((route) => ({ route, can: capabilitiesOf(route) }))
@@ -89,7 +93,27 @@ async function withoutUnfit(
   const errors = [...unfit.values()]
   // A prompt that is too long says more than a route that could not have served it either.
   const refusal = errors.find(({ reason }) => reason === 'context_length') ?? errors[0]
-  return { request, unfit, decisions: [], ...(refusal && { refusal }) }
+  const untranslatable = formatLack(
+    neededBy(request),
+    refusal?.reason === 'capability_missing'
+      ? known.filter(({ route }) => unfit.get(route.name) === refusal)
+      : [],
+  )
+  return {
+    ...{ request, unfit, decisions: [] },
+    ...(refusal && { refusal }),
+    ...(untranslatable && { untranslatable }),
+  }
+}
+
+/** What the wire format of a refusing route has no place for, where that is why it refuses. */
+function formatLack(
+  needed: readonly Capability[],
+  [refusing]: readonly Known[],
+): Preflight['untranslatable'] {
+  const missing = refusing && needed.find((capability) => refusing.can[capability].can === false)
+  if (missing === undefined || !refusing?.can[missing].ofFormat) return undefined
+  return { route: refusing.route, what: [missing] }
 }
 
 function passOver(route: string, reason: string): Decision {

@@ -1,4 +1,4 @@
-import type { AliasConfig, Config, RouteConfig } from '../../config/config.ts'
+import type { AliasConfig, Config, ProviderConfig, RouteConfig } from '../../config/config.ts'
 import { excludedBy } from '../../config/patterns.ts'
 import { routeFromName } from '../../config/schema.ts'
 
@@ -16,6 +16,8 @@ export type RouteTable = {
   find(model: string): AliasConfig | undefined
   /** The route of that name, by the name of its provider alone. */
   route(name: string): RouteConfig | undefined
+  /** The wire format of a route. */
+  protocolOf(route: RouteConfig): ProviderConfig['protocol'] | 'other'
   /** `route` and `model` of a route as labels: names that only a client knows become `other`. */
   labels(route: RouteConfig): RouteLabels
   /** The alias or route as a label. */
@@ -74,6 +76,7 @@ export function createRouteTable({
       return found && { alias: model, strategy: 'first_healthy', routes: [found] }
     },
     route,
+    protocolOf: ({ provider }) => providers[provider]?.protocol ?? 'other',
     labels,
     aliasLabel(model) {
       const name = byAlias.has(model) ? model : findRoute(model)?.name

@@ -58,6 +58,8 @@ export function startQuickStack({ programs, receiver, folder }: Options): Promis
     configFile,
     folder: join(folder, 'stack'),
     env: { UPSTREAM_IDLE: '1s' },
+    // How much a route is asked is told by the test alone.
+    canaryEvery: '10h',
     prometheusFlags: ['--rules.alert.resend-delay=1s'],
   })
 }

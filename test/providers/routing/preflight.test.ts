@@ -103,10 +103,10 @@ describe('a prompt that is too long', () => {
 
 test('a refusal by one route of the alias stops the call before anything is sent', async () => {
   const { run, upstreams } = stage({ 'p/a': {}, 'p/b': {} })
-  const refusal = new TurnkeeperError('invalid_parameter', 'parameters.topK: no')
-  Object.assign(upstreams.get('p/b') ?? {}, { refusal: () => refusal })
-  const { error, attempts } = await run(hello)
-  expect([error?.message, attempts]).toEqual(['parameters.topK: no', []])
+  const error = new TurnkeeperError('invalid_parameter', 'parameters.topK: no')
+  Object.assign(upstreams.get('p/b') ?? {}, { refusal: () => ({ error, what: ['parameters.topK'] }) })
+  const { error: told, attempts } = await run(hello)
+  expect([told?.message, attempts]).toEqual(['parameters.topK: no', []])
 })
 
 describe('what an attempt is asked', () => {

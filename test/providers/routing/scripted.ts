@@ -126,7 +126,12 @@ export function tableOf(
   strategy: Strategy = 'first_healthy',
   weights: Readonly<Record<string, number>> = {},
 ): RouteTable {
-  const provider = { name: 'p', enabled: true, models: { include: ['*'], exclude: [] } }
+  const provider = {
+    name: 'p',
+    protocol: 'openai-chat',
+    enabled: true,
+    models: { include: ['*'], exclude: [] },
+  }
   const named = routes.map((name) => {
     const [weight] = name in weights ? [weights[name]] : []
     return { name, provider: 'p', model: name.slice(2), ...(weight !== undefined && { weight }) }

@@ -5,6 +5,7 @@ import { lines, table } from '../panels.ts'
 import { grown, mean, quantile, rate, selector } from '../promql.ts'
 import { LIMITS } from '../thresholds.ts'
 
+const jobs = selector(['job'])
 const ofModel = selector(['model'])
 const own = selector(['job', 'model'])
 /** Logical calls carry the route that answered; what a client asked for is the alias. */
@@ -23,7 +24,7 @@ const errors = [
       { expr: `model:provider_attempt_errors:ratio10m{${ofModel}}`, legend: '{{provider}}/{{model}}' },
     ],
     limits: LIMITS.errorRatio,
-    width: 8,
+    width: 12,
   }),
   lines({
     title: 'Attempts by model, 10 min',
@@ -33,7 +34,7 @@ const errors = [
     min: 0,
     queries: [{ expr: `model:provider_attempts:increase10m{${ofModel}}`, legend: '{{provider}}/{{model}}' }],
     limits: LIMITS.attempts,
-    width: 8,
+    width: 12,
   }),
   table({
     title: 'Outcomes by model',
@@ -43,7 +44,23 @@ const errors = [
     queries: [
       { expr: grown('provider_attempts_total', 'provider, model, outcome', own), legend: 'attempts' },
     ],
-    width: 8,
+    width: 12,
+  }),
+  lines({
+    title: 'Translation errors, 10 min',
+    description:
+      'Calls that the protocol of a route cannot say, so that nothing was sent. More than five raise an alert.',
+    unit: 'suffix: calls',
+    decimals: 0,
+    min: 0,
+    queries: [
+      {
+        expr: `sum by (from, to) (increase(translation_errors_total{${jobs}}[10m]))`,
+        legend: '{{from}} → {{to}}',
+      },
+    ],
+    limits: LIMITS.translationErrors,
+    width: 12,
   }),
 ]
 

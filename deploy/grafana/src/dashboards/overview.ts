@@ -3,7 +3,7 @@ import { dashboard } from '../frame.ts'
 import { routeLink } from '../links.ts'
 import { ATTEMPT_COLORS, BREAKER, TURN_COLORS } from '../meanings.ts'
 import { lines, number, table } from '../panels.ts'
-import { quantile, rate, selector, shared } from '../promql.ts'
+import { grown, quantile, rate, selector, shared } from '../promql.ts'
 import { ERROR_BUDGET, FLOORS, LIMITS } from '../thresholds.ts'
 
 const jobs = selector(['job'])
@@ -188,6 +188,33 @@ const upstreams = [
   ),
 ]
 
+const canary = [
+  table({
+    title: 'Canary runs',
+    description:
+      'Runs of the scenarios that must always work, in the time on screen. `turnkeeper canary` runs them by hand.',
+    unit: 'none',
+    decimals: 0,
+    queries: [{ expr: grown('canary_runs_total', 'scenario, result', jobs), legend: 'runs' }],
+    width: 12,
+  }),
+  lines({
+    title: 'Failed canary runs, 30 min',
+    description: 'By scenario, over the window of the alert. Two or more are told to people.',
+    unit: 'suffix: runs',
+    decimals: 0,
+    min: 0,
+    queries: [
+      {
+        expr: `sum by (scenario) (increase(canary_runs_total{${jobs},result="failed"}[30m]))`,
+        legend: '{{scenario}}',
+      },
+    ],
+    limits: LIMITS.canaryFailures,
+    width: 12,
+  }),
+]
+
 /** The page to look at first. */
 export function overview(): Dashboard {
   return dashboard({
@@ -199,6 +226,7 @@ export function overview(): Dashboard {
       { title: 'Now', panels: now },
       { title: 'Turns', panels: turns },
       { title: 'Upstreams', panels: upstreams },
+      { title: 'Canary', panels: canary },
     ],
   })
 }
