@@ -86,6 +86,11 @@ function attempt(
   const { signal, onBytes, stream: streamed = target.stream } = options
   const { evidence } = target
   const record = startRecord({ route, provider, streamed, ...(evidence && { evidence }) })
+  const built = buildHttpRequest(target, request, options)
+  if (built instanceof TurnkeeperError) {
+    const report = record.toReport({ error: built, contentKind: undefined, idleMs: 0 })
+    return Promise.resolve({ ...report, untranslatable: [built.message] })
+  }
 
   return new Promise((resolve) => {
     let exchange: Exchange | undefined
@@ -98,14 +103,14 @@ function attempt(
     let isOver = false
     let leave: (() => void) | undefined
 
-    const settle = (error?: TurnkeeperError, more: Pick<AttemptReport, 'untranslatable'> = {}): void => {
+    const settle = (error?: TurnkeeperError): void => {
       if (isSettled) return
       isSettled = true
       deadlines.stop()
       unwatch?.()
       decoder?.close()
       const idleMs = deadlines.longestSilenceMs
-      const report = { ...record.toReport({ error, contentKind: body?.kind, idleMs }), ...more }
+      const report = record.toReport({ error, contentKind: body?.kind, idleMs })
       leave = () => {
         clearTimeout(drainTimer)
         signal?.removeEventListener('abort', onAbort)
@@ -178,8 +183,6 @@ function attempt(
     let inlet: Inlet = plain
 
     if (signal?.aborted) return onAbort()
-    const built = buildHttpRequest(target, request, options)
-    if (built instanceof TurnkeeperError) return settle(built, { untranslatable: [built.message] })
     signal?.addEventListener('abort', onAbort, { once: true })
     record.evidence?.sent({ method: 'POST', ...built.http })
     exchange = http.send(built.http, {
