@@ -16,7 +16,7 @@ export type Client = {
 
 const PACED_STREAMS = 64
 /** CPU until the compiler has come to rest: with less, larger libraries are measured half interpreted. */
-const WARM_UP_MS = 2400
+const WARM_UP_MS = 6000
 
 /** CPU of each kind of call. Throws where an answer is not whole: a fast client must also be a right one. */
 export async function measureClient(client: Client): Promise<Sample> {

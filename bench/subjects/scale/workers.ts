@@ -2,18 +2,18 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { globalKeys } from '../../../src/redis/keys.ts'
 import type { Measure } from '../../harness/group.ts'
+import { cpuOfProcessUs } from '../../harness/process-cpu.ts'
 import { startRedis } from '../redis.ts'
 import { enqueueElsewhere } from '../turn/world.ts'
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** A worker's turns until the compiler has come to rest. */
-const WARM_UP = 1000
+const WARM_UP = 4000
 const COUNT = 1000
 /** A pass of the reconciler over turns that have just ended is not what an idle worker does. */
 const SETTLE_MS = 4000
@@ -32,14 +32,14 @@ export const measure: Measure = async ({ url, workers, waiting = 0 }) => {
     }
   }
   const depth = Number(waiting)
-  if (depth > 0) await enqueueElsewhere({ redisUrl: redis.url, kind: 'turns', count: depth })
+  if (depth > 0) await enqueueElsewhere({ redisUrl: redis.url, kind: 'turns', count: depth + WARM_UP })
   const children = await Promise.all(
     Array.from({ length: Number(workers) }, () => startChild(redis.url, String(url))),
   )
   const cpu = (): number => children.reduce((sum, child) => sum + cpuOfProcessUs(child), 0)
   if (depth === 0)
     await enqueueElsewhere({ redisUrl: redis.url, kind: 'turns', count: WARM_UP * children.length })
-  const before = await untilLeft(depth === 0 ? 0 : depth - WARM_UP)
+  const before = await untilLeft(depth)
   const startUs = cpu()
   if (depth === 0) await enqueueElsewhere({ redisUrl: redis.url, kind: 'turns', count: COUNT })
   const after = await untilLeft(depth === 0 ? 0 : before - COUNT)
@@ -56,12 +56,6 @@ async function startChild(redisUrl: string, url: string): Promise<ChildProcess> 
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   await once(child.stdout!, 'data') // piped above
   return child
-}
-
-/** User and system, in steps of 10 ms (`proc(5)`, USER_HZ is 100). */
-function cpuOfProcessUs({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
 
 /** Commands of clients, without those inside scripts. By hand, since ioredis 6 loses its place while it monitors. */
