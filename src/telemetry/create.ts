@@ -97,7 +97,6 @@ export async function createTelemetry({
     ...tracing?.observing,
     ...(metering && { metricsUrl: metering.url, metricsPage: metering.page }),
     instance: instanceId,
-    capturesContent: tracing !== undefined && config.captureContent,
     log,
     learnSecrets(values) {
       if (values.every((value) => known.has(value))) return

@@ -1,7 +1,7 @@
 import type { ActiveSpan, Telemetry } from './telemetry.ts'
 
 const nothing = (): void => {}
-const span: ActiveSpan = { set: nothing, event: nothing, fail: nothing }
+const span: ActiveSpan = { capturesContent: false, set: nothing, event: nothing, fail: nothing }
 
 /** Telemetry that keeps nothing: the default of everything that can run without it. */
 export const noTelemetry: Telemetry = {
@@ -10,6 +10,5 @@ export const noTelemetry: Telemetry = {
   record: nothing,
   gauge: () => nothing,
   carrier: () => ({}),
-  capturesContent: false,
   log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
 }

@@ -7,7 +7,7 @@ import type { CounterName, GaugeName, HistogramName, Operation } from './catalog
 
 /**
  * Enums, configured ids and numbers only: never a key or a URL with a query, and a prompt or an answer only in a span
- * and while `capturesContent`.
+ * that `capturesContent`.
  */
 export type Attributes = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
@@ -19,6 +19,8 @@ export type Carrier = { readonly traceparent?: string; readonly tracestate?: str
 
 /** The span of the operation under way. */
 export type ActiveSpan = {
+  /** Whether it may hold prompts, answers, tool arguments and results. */
+  readonly capturesContent: boolean
   set(attributes: Attributes): void
   event(name: string, attributes?: Attributes): void
   /** Ends the span with error status; `errorType` is an error code or another low-cardinality word. */
@@ -70,6 +72,4 @@ export type Telemetry = {
   /** The active span as text, for a message to another process. */
   carrier(): Carrier
   readonly log: Log
-  /** Whether spans may hold prompts, answers, tool arguments and results. */
-  readonly capturesContent: boolean
 }

@@ -9,7 +9,7 @@ let closing: TraceExport | undefined
 afterEach(() => closing?.close())
 
 /** Observing with spans in memory. */
-function observing() {
+function observing({ sampling = 1, captureContent = false } = {}) {
   const spans: ReadableSpan[] = []
   const kept = exportSpansTo(
     { export: (_batch, done) => done({ code: 0 }), shutdown: async () => {} },
@@ -22,7 +22,7 @@ function observing() {
     ended: (span: ReadableSpan) => void spans.push(span),
   }
   const redactor = { text: (text: string) => text.replaceAll('hunter22', '***') }
-  return { spans, ...createObserve({ sink, redactor, sampling: 1, captureContent: false }) }
+  return { spans, ...createObserve({ sink, redactor, sampling, captureContent }) }
 }
 
 test('what a tool does to the active span through the API stands on it, redacted, and no exception text', async () => {
@@ -87,4 +87,13 @@ test('values that others keep in the context are seen inside of our spans', asyn
       expect(context.active().setValue(key, 'other').getValue(key)).toBe('other')
     }),
   )
+})
+
+test('content is wanted of spans that are kept, and only where it is switched on', async () => {
+  const wanted: boolean[] = []
+  for (const options of [{}, { captureContent: true }, { captureContent: true, sampling: 0 }]) {
+    const { observe } = observing(options)
+    await observe('chat', {}, async ({ capturesContent }) => void wanted.push(capturesContent))
+  }
+  expect(wanted).toEqual([false, true, false])
 })

@@ -60,7 +60,7 @@ export function observeCall(
       const seconds = (): number => (clock() - startedAt) / 1000
       let firstContentSeconds: number | undefined
       let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
-      const content = telemetry.capturesContent ? captureContent(request) : undefined
+      const content = span.capturesContent ? captureContent(request) : undefined
       const outcome = await work({
         alias,
         tap: (emit) => content?.tap(emit) ?? emit,

@@ -40,7 +40,7 @@ export async function runTool(
       const outcome = tool
         ? await execute(tool, call, { ...toolContext, checkLease })
         : noSuchTool(call.name, [...agent.tools.keys()])
-      if (telemetry.capturesContent) span.set(contentOf(call, outcome))
+      if (span.capturesContent) span.set(contentOf(call, outcome))
       if (!outcome.ok) span.fail(outcome.error.code)
       telemetry.record(
         'gen_ai_execute_tool_duration_seconds',

@@ -52,7 +52,7 @@ export function createObserve({
   captureContent,
 }: ObserveDependencies): Pick<Telemetry, 'observe' | 'carrier'> {
   const maxChars = captureContent ? MAX_CONTENT_CHARS : MAX_ATTRIBUTE_CHARS
-  const world: SpanWorld = { sink, clean: rememberClean(redactor, maxChars) }
+  const world: SpanWorld = { sink, capturesContent: captureContent, clean: rememberClean(redactor, maxChars) }
   const propagator = new W3CTraceContextPropagator()
   const ids = new RandomIdGenerator()
   const sampler = new TraceIdRatioBasedSampler(sampling)
@@ -120,7 +120,7 @@ async function runUnseen<T>(within: Context, work: (span: ActiveSpan) => Promise
   return within === context.active() ? work(UNSEEN) : context.with(within, work, undefined, UNSEEN)
 }
 
-const UNSEEN: ActiveSpan = { set() {}, event() {}, fail() {} }
+const UNSEEN: ActiveSpan = { capturesContent: false, set() {}, event() {}, fail() {} }
 
 /** Runs work that has no span of its own. */
 async function runDropped<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
@@ -135,6 +135,7 @@ async function runDropped<T>(active: ActiveSpan, work: (span: ActiveSpan) => Pro
 /** In place of a span beyond the bound: what failed in it, or happened, is told on the span that the bound is of. */
 function droppedSpan(name: string, { root }: SpanBudget): ActiveSpan {
   return {
+    capturesContent: false,
     set() {},
     event: (event, attributes) => root.event(event, { ...attributes, 'span.name': name }),
     fail: (errorType) => root.event('span.dropped', { 'span.name': name, [ATTR.errorType]: errorType }),

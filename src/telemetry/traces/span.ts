@@ -31,6 +31,7 @@ export type SpanSink = Pick<ReadableSpan, 'resource' | 'instrumentationScope'> &
 /** What all spans of a process have in common. */
 export type SpanWorld = {
   readonly sink: SpanSink
+  readonly capturesContent: boolean
   /** An attribute's text without secrets, and not too long. */
   readonly clean: (text: string) => string
 }
@@ -77,6 +78,10 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan {
 
   #now(): number {
     return this.origin + performance.now()
+  }
+
+  get capturesContent(): boolean {
+    return this.#world.capturesContent
   }
 
   set(attributes: Attributes): void {

@@ -169,6 +169,7 @@ export function recordingTelemetry(): Recorded {
       const span: Recorded['spans'][number] = { operation, attributes: { ...attributes } }
       spans.push(span)
       return work({
+        capturesContent: false,
         set: (more) => void Object.assign(span.attributes, more),
         event: () => {},
         fail: (type) => {

@@ -48,10 +48,18 @@ export function judge(
   const standing = credentials?.standing(route.provider) ?? { kind: 'keyless' }
   const isBusy = places?.isFull(route.provider) ?? false
   const facts: Facts = { route, health, standing, isBusy, strategy, ...call }
-  const { fit, why } = ROWS.map((row) => row(facts)).find((verdict) => verdict !== undefined) ?? READY
+  const { fit, why } = firstVerdict(facts)
   const keyWaitMs = standing.kind === 'unusable' ? standing.inMs : 0
   const waitMs = Math.max(keyWaitMs, health.nextProbeInMs ?? 0)
   return { route, health, fit, isBusy, waitMs, why }
+}
+
+function firstVerdict(facts: Facts): Verdict {
+  for (const row of ROWS) {
+    const verdict = row(facts)
+    if (verdict !== undefined) return verdict
+  }
+  return READY
 }
 
 type Facts = CallKnowledge & {

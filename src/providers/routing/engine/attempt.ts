@@ -131,13 +131,14 @@ function isMove({ type }: Decision): boolean {
 /** The report with the id of its record; the evidence is the recorder's from here on. */
 function recorded(
   { world }: Call,
-  { evidence, ...report }: AttemptReport,
+  made: AttemptReport,
   { number: attempt, after, alias, policy }: Omit<AttemptAbout, 'route'>,
 ): AttemptReport {
-  if (evidence === undefined) return report
+  const { evidence, ...report } = made
+  if (evidence === undefined) return made
   const streamReason = policy.length > 0 ? policy.join(' ') : undefined
   const trail = { alias, attempt, ...(after && { after }), ...(streamReason && { streamReason }) }
-  const recordId = world.record({ ...report, evidence }, trail)
+  const recordId = world.record(made, trail)
   return recordId === undefined ? report : { ...report, recordId }
 }
 
