@@ -15,8 +15,9 @@ export type Relay = {
 type Delta = Extract<TurnEventBody, { type: 'text.delta' | 'reasoning.delta' }>
 
 /**
- * A delta waits at most this long for others to join it: below what a reader's eye resolves. All turns of a process write
- * at the same ticks, so that the journal can write for all of them at once.
+ * A delta waits at most this long for others to join it: below what a reader's eye resolves; the first one of a step, which
+ * its reader waits for, not at all. All turns of a process write at the same ticks, so that the journal can write for all
+ * of them at once.
  */
 const TICK_MS = 20
 
@@ -28,12 +29,14 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   let waiting: TurnEventBody[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
+  let hasWritten = false
   let broken = false
   let ended = false
 
   const write = async (): Promise<void> => {
     const batch = waiting
     waiting = []
+    hasWritten = true
     try {
       await journal.relay(claim, batch)
     } catch {
@@ -49,7 +52,7 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
         timer = undefined
         writing = write()
       },
-      TICK_MS - (Date.now() % TICK_MS),
+      hasWritten ? TICK_MS - (Date.now() % TICK_MS) : 0,
     )
   }
 
