@@ -8,7 +8,7 @@ export const turn: Group = {
   name: 'turn',
   title: 'One turn through queue, journal, events and worker',
   about:
-    'A turn through queue, journal, events and worker beside a plain BullMQ job of the same size: CPU of the worker and of Redis, scripts that Redis ran, and the time from adding to the start.',
+    'A turn through queue, journal, events and worker beside a plain BullMQ job of the same size: CPU of the worker and of Redis, scripts that Redis ran for it, and the time from adding to the start.',
   floor: 'bullmq job',
   needsMock: true,
   variants: [

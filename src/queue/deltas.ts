@@ -4,8 +4,8 @@ import { loadScript, type ScriptArgument, tagOf } from '../redis/scripts.ts'
 import type { Claim, WriteOutcome } from './journal-types.ts'
 import type { TurnEventBody } from './types.ts'
 
-/** Hands events on to the readers of a running turn. */
-export type WriteDeltas = (claim: Claim, events: readonly TurnEventBody[]) => Promise<WriteOutcome>
+/** Hands events on to the readers of one running turn. */
+export type WriteDeltas = (events: readonly TurnEventBody[]) => Promise<WriteOutcome>
 
 type Batch = {
   readonly keys: string[]
@@ -20,7 +20,10 @@ const MOST_TURNS = 100
  * What comes for all turns of this process in one round of the event loop leaves as one script: of a write for each of
  * them the client's own part is four fifths. On a cluster, one for each session.
  */
-export function createDeltaWriter(redis: RedisConnection, keysOf: (turnId: string) => TurnKeys): WriteDeltas {
+export function createDeltaWriters(
+  redis: RedisConnection,
+  keysOf: (turnId: string) => TurnKeys,
+): (claim: Claim) => WriteDeltas {
   const script = loadScript('relay', import.meta.url)
   const batches = new Map<string, Batch>()
   let writes = 0
@@ -37,15 +40,17 @@ export function createDeltaWriter(redis: RedisConnection, keysOf: (turnId: strin
     return batch
   }
 
-  return async (claim, events) => {
-    const keys = keysOf(claim.turn.id)
+  return ({ turn, epoch }) => {
+    const keys = keysOf(turn.id)
     const place = redis.isCluster ? tagOf(keys.turn) : ''
-    const waiting = batches.get(place)
-    const batch = waiting && waiting.keys.length < 2 * MOST_TURNS ? waiting : open(place)
-    const nth = batch.keys.push(keys.turn, keys.events) / 2 - 1
-    // Each epoch is of one worker, so its number and a count of that worker's make a token nobody else has.
-    batch.args.push(claim.epoch, keys.channel, JSON.stringify(events), `${claim.epoch}.${++writes}`)
-    const outcomes = await batch.written
-    return outcomes[nth]!
+    return async (events) => {
+      const waiting = batches.get(place)
+      const batch = waiting && waiting.keys.length < 2 * MOST_TURNS ? waiting : open(place)
+      const nth = batch.keys.push(keys.turn, keys.events) / 2 - 1
+      // Each epoch is of one worker, so its number and a count of that worker's make a token nobody else has.
+      batch.args.push(epoch, keys.channel, JSON.stringify(events), `${epoch}.${++writes}`)
+      const outcomes = await batch.written
+      return outcomes[nth]!
+    }
   }
 }

@@ -35,7 +35,7 @@ import {
 import { loadScript, type ScriptCall } from '../redis/scripts.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { createBury } from './dead-letters.ts'
-import { createDeltaWriter } from './deltas.ts'
+import { createDeltaWriters } from './deltas.ts'
 import type {
   Accepted,
   BeginOutcome,
@@ -251,8 +251,8 @@ export function createJournal({
       await persist(() => scripts.withdraw.run(redis, [keys.turn, keys.steps], [stepId, nonce]), PATIENCE_MS)
     },
 
-    /** Hands events on to the readers of a running turn. */
-    relay: createDeltaWriter(redis, turnKeys),
+    /** Hands events on to the readers of a running turn; a writer for each step, since its keys stay the same. */
+    relay: createDeltaWriters(redis, turnKeys),
 
     /** Says what became of an unsafe step whose start was lost, before it is begun again. */
     async settle(claim: Claim, stepId: string, decision: Hold): Promise<WriteOutcome> {

@@ -43,7 +43,7 @@ export async function openHandWorker(redisUrl: string, prefix: string): Promise<
 function heldTurn(journal: Journal, claim: Claim): HeldTurn {
   const { id, sessionId } = claim.turn
   const emit = async (...events: readonly TurnEventBody[]): Promise<void> => {
-    await journal.relay(claim, events)
+    await journal.relay(claim)(events)
   }
   const result = (more: Partial<TurnResult>): TurnResult => ({
     id,

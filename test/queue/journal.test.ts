@@ -154,7 +154,7 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     const zombie = claims[60]!
     await claimed(zombie.turn.id)
     const outcomes = await Promise.all(
-      claims.map((one, n) => journal.relay(one, [{ type: 'text.delta', stepId: 'm1', delta: `to ${n}` }])),
+      claims.map((one, n) => journal.relay(one)([{ type: 'text.delta', stepId: 'm1', delta: `to ${n}` }])),
     )
     expect(outcomes.flatMap((outcome, n) => (outcome === 'ok' ? [] : [n]))).toEqual([60])
     for (const n of [0, 59, 61, 119]) {
@@ -172,7 +172,7 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     await claimed(turnId)
     expect(await journal.renew(zombie, 1000)).toEqual({ outcome: 'fenced' })
     expect(await journal.begin(zombie, step())).toEqual({ outcome: 'fenced' })
-    expect(await journal.relay(zombie, [{ type: 'text.delta', stepId: 'm1', delta: 'x' }])).toBe('fenced')
+    expect(await journal.relay(zombie)([{ type: 'text.delta', stepId: 'm1', delta: 'x' }])).toBe('fenced')
     expect(
       await journal.finish(zombie, { state: 'completed', result: result(turnId, 'x'), events: [] }),
     ).toEqual({

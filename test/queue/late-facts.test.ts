@@ -135,7 +135,7 @@ describe.each(serverKinds)('late facts in the journal on %s', (kind) => {
           : Reflect.get(target, name),
     })
     const resending = createJournal({ redis: twice, prefix: 'late', resultTtlMs: 60_000, eventTtlMs: 60_000 })
-    await resending.relay(zombie, [{ type: 'text.delta', stepId: 'm1', delta: 'once' }])
+    await resending.relay(zombie)([{ type: 'text.delta', stepId: 'm1', delta: 'once' }])
     expect((await redis.xlen(events)) - before).toBe(1)
   })
 

@@ -14,7 +14,7 @@ function relaying() {
   const startedAt = Date.now()
   const written: (readonly [atMs: number, text: string])[] = []
   const journal: Pick<Journal, 'relay'> = {
-    async relay(_claim, events) {
+    relay: () => async (events) => {
       const texts = events.map((event) => ('delta' in event ? event.delta : event.type))
       written.push([Date.now() - startedAt, texts.join('|')])
       return 'ok'

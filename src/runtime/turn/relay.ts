@@ -21,13 +21,29 @@ type Delta = Extract<TurnEventBody, { type: 'text.delta' | 'reasoning.delta' }>
  */
 const TICK_MS = 20
 
+let due: (() => void)[] = []
+
+/** One timer for the relays of all turns. */
+function atNextTick(work: () => void): void {
+  if (due.push(work) > 1) return
+  setTimeout(
+    () => {
+      const now = due
+      due = []
+      for (const one of now) one()
+    },
+    TICK_MS - (Date.now() % TICK_MS),
+  )
+}
+
 /**
  * A relay for one step: deltas that come within a tick leave in one write, and while a write is out the next batch
  * grows, so a slow Redis makes batches larger, not more (one XADD a token costs 20 to 60 µs, one a tick about 7).
  */
 export function createRelay(journal: Journal, claim: Claim): Relay {
+  const relay = journal.relay(claim)
   let waiting: TurnEventBody[] = []
-  let timer: NodeJS.Timeout | undefined
+  let isDue = false
   let writing: Promise<void> | undefined
   let hasWritten = false
   let broken = false
@@ -36,24 +52,24 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   const write = async (): Promise<void> => {
     const batch = waiting
     waiting = []
-    hasWritten = true
     try {
-      await journal.relay(claim, batch)
+      await relay(batch)
     } catch {
       broken = true
     }
     writing = undefined
     schedule()
   }
+  const start = (): void => {
+    isDue = false
+    if (!ended) writing = write()
+  }
   const schedule = (): void => {
-    if (ended || waiting.length === 0 || timer !== undefined || writing !== undefined) return
-    timer = setTimeout(
-      () => {
-        timer = undefined
-        writing = write()
-      },
-      hasWritten ? TICK_MS - (Date.now() % TICK_MS) : 0,
-    )
+    if (ended || waiting.length === 0 || isDue || writing !== undefined) return
+    isDue = true
+    if (hasWritten) atNextTick(start)
+    else setImmediate(start)
+    hasWritten = true
   }
 
   return {
@@ -66,7 +82,6 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
     },
     async end() {
       ended = true
-      clearTimeout(timer)
       await writing
       return { waiting, broken }
     },
