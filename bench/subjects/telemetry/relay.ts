@@ -9,7 +9,8 @@ import type { Measure } from '../../harness/group.ts'
 import { startRedis } from '../redis.ts'
 
 const TURNS = 64
-const TOKENS = 400
+const WARM_UP = 400
+const TOKENS = 800
 const EVERY_MS = 5
 
 export const measure: Measure = async () => {
@@ -27,16 +28,19 @@ export const measure: Measure = async () => {
     if (claimed.outcome !== 'claimed') throw new Error(`the turn was not claimed: ${claimed.outcome}`)
     relays.push(createRelay(backend.journal, claimed.claim))
   }
+  const push = (tokens: number): Promise<void> =>
+    new Promise((resolve) => {
+      let sent = 0
+      const timer = setInterval(() => {
+        for (const relay of relays) relay.push({ type: 'text.delta', stepId: 's1', delta: 'four' })
+        if (++sent < tokens) return
+        clearInterval(timer)
+        resolve()
+      }, EVERY_MS)
+    })
+  await push(WARM_UP)
   const before = { own: cpuNowUs(), redis: (await redis.figures()).cpuUs }
-  await new Promise<void>((resolve) => {
-    let sent = 0
-    const timer = setInterval(() => {
-      for (const relay of relays) relay.push({ type: 'text.delta', stepId: 's1', delta: 'four' })
-      if (++sent < TOKENS) return
-      clearInterval(timer)
-      resolve()
-    }, EVERY_MS)
-  })
+  await push(TOKENS)
   for (const relay of relays) await relay.end()
   const after = { own: cpuNowUs(), redis: (await redis.figures()).cpuUs }
   await backend.close()
