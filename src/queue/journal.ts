@@ -319,22 +319,27 @@ export function createJournal({
       return Object.keys(hash).length === 0 ? undefined : hashToRecord(Object.entries(hash).flat())
     },
 
-    /** How a turn stands, cheaply: for the reconciler. */
-    async standing(turnId: string): Promise<Standing | undefined> {
-      const [[state, leaseUntil, dueAt, holdUntil, worker], time] = await Promise.all([
-        redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil', 'worker'),
+    /** How turns stand, in one round trip and cheaply, undefined for one that is not kept: for the reconciler. */
+    async standings(turnIds: readonly string[]): Promise<readonly (Standing | undefined)[]> {
+      const [time, ...found] = await Promise.all([
         redis.time(),
+        ...turnIds.map((turnId) =>
+          redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil', 'worker'),
+        ),
       ])
-      if (!state) return undefined
-      const left = (until: string | null | undefined): number =>
-        Number(until ?? 0) - (Number(time[0]) * 1000 + Number(time[1]) / 1000)
-      return {
-        state: state as TurnState,
-        leaseLeftMs: left(leaseUntil),
-        dueInMs: left(dueAt),
-        holdLeftMs: left(holdUntil),
-        worker: worker ?? '',
-      }
+      const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000
+      const left = (until: string | null | undefined): number => Number(until ?? 0) - nowMs
+      return found.map(([state, leaseUntil, dueAt, holdUntil, worker]) =>
+        state
+          ? {
+              state: state as TurnState,
+              leaseLeftMs: left(leaseUntil),
+              dueInMs: left(dueAt),
+              holdLeftMs: left(holdUntil),
+              worker: worker ?? '',
+            }
+          : undefined,
+      )
     },
 
     /** Ids of turns: open ones by acceptance, oldest first, then ended ones, newest first. */

@@ -64,14 +64,16 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
   const { journal, redis, prefix } = pass.backend
   const { open } = globalKeys(prefix)
   const entries = await redis.zrange(open, '0', String(PAGE - 1), 'WITHSCORES')
+  const turnIds = entries.filter((_entry, i) => i % 2 === 0)
+  // All at once: turns that end while a pass walks along are closed by those that have run them.
+  const standings = await journal.standings(turnIds)
   const busy = new Set<SessionRef>()
   const ready: string[] = []
   let woken = 0
-  for (let i = 0; i + 1 < entries.length; i += 2) {
-    const turnId = entries[i] as string
-    const standing = await journal.standing(turnId)
+  for (const [i, turnId] of turnIds.entries()) {
+    const standing = standings[i]
     if (standing === undefined) {
-      if (Date.now() - Number(entries[i + 1]) > ORPHAN_MS) await redis.zrem(open, turnId)
+      if (Date.now() - Number(entries[2 * i + 1]) > ORPHAN_MS) await redis.zrem(open, turnId)
     } else if (isTerminal(standing.state)) {
       await journal.closeIndex(turnId)
     } else if (standing.state !== 'queued') {
