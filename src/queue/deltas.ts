@@ -48,7 +48,7 @@ export function createDeltaWriters(
       const batch = waiting && waiting.keys.length < 2 * MOST_TURNS ? waiting : open(place)
       const nth = batch.keys.push(keys.turn, keys.events) / 2 - 1
       // Each epoch is of one worker, so its number and a count of that worker's make a token nobody else has.
-      batch.args.push(epoch, keys.channel, JSON.stringify(events), `${epoch}.${++writes}`)
+      batch.args.push(`${epoch}.${++writes}`, keys.channel, JSON.stringify(events))
       const outcomes = await batch.written
       return outcomes[nth]!
     }
