@@ -84,8 +84,8 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
     }
   }
   for (const turnId of suspects) if (!ready.includes(turnId)) suspects.delete(turnId)
-  for (const turnId of ready) if (await wakeReady(pass, turnId, { busy, suspects })) woken++
-  return woken
+  const idle = ready.filter((turnId) => !busy.has(sessionOfTurn(turnId)))
+  return woken + (await wakeForgotten(pass, idle, suspects))
 }
 
 /** Wakes for a turn whose worker is lost, or whose waiting is over. */
@@ -105,22 +105,27 @@ async function wakeHeld(pass: Pass, turnId: string, standing: Standing): Promise
   return false
 }
 
-/** Wakes for a turn that could start, if no wake-up of its session is left, or none that lives. */
-async function wakeReady(
-  { backend: { wakeQueue } }: Pass,
-  turnId: string,
-  { busy, suspects }: { busy: ReadonlySet<SessionRef>; suspects: Set<string> },
-): Promise<boolean> {
-  const session = sessionOfTurn(turnId)
-  const attention = busy.has(session) ? 'waiting' : await wakeQueue.attention(session)
-  if (attention === 'active' && !suspects.has(turnId)) {
-    suspects.add(turnId)
-    return false
-  }
-  suspects.delete(turnId)
-  if (attention === 'waiting') return false
-  await wakeQueue.wake(turnId, attention === 'active' ? { delayMs: 1 } : {})
-  return true
+/** Wakes for turns that could start, if no wake-up of their session is left, or none that lives; says for how many. */
+async function wakeForgotten(
+  { backend: { journal, wakeQueue } }: Pass,
+  turnIds: readonly string[],
+  suspects: Set<string>,
+): Promise<number> {
+  const looked = await Promise.all(
+    turnIds.map(async (turnId) => ({ turnId, attention: await wakeQueue.attention(sessionOfTurn(turnId)) })),
+  )
+  const forgotten = looked.filter(({ turnId, attention }) => {
+    const isFirstDoubt = attention === 'active' && !suspects.has(turnId)
+    if (isFirstDoubt) suspects.add(turnId)
+    else suspects.delete(turnId)
+    return attention !== 'waiting' && !isFirstDoubt
+  })
+  // Who has a turn lets go of its wake-up when it is done with it: only a turn that waits even now was forgotten.
+  const standings = await journal.standings(forgotten.map(({ turnId }) => turnId))
+  const lost = forgotten.filter((_turn, i) => standings[i]?.state === 'queued')
+  for (const { turnId, attention } of lost)
+    await wakeQueue.wake(turnId, attention === 'active' ? { delayMs: 1 } : {})
+  return lost.length
 }
 
 async function takeLease({ redis, prefix }: QueueBackend, intervalMs: number): Promise<boolean> {

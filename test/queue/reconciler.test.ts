@@ -11,6 +11,7 @@ let server: RedisServer
 let backend: QueueBackend
 let woken: [turnId: string, delayMs: number][]
 let attention: 'none' | 'waiting' | 'active'
+let onLook: () => Promise<unknown>
 
 beforeEach(async () => {
   server = await startAnyRedis()
@@ -18,12 +19,16 @@ beforeEach(async () => {
   const opened = await openBackend(config)
   woken = []
   attention = 'none'
+  onLook = async () => {}
   backend = {
     ...opened,
     wakeQueue: {
       ...opened.wakeQueue,
       wake: async (turnId, { delayMs = 0 } = {}) => void woken.push([turnId, delayMs]),
-      attention: async () => attention,
+      async attention() {
+        await onLook()
+        return attention
+      },
     },
   }
 })
@@ -82,6 +87,28 @@ test('a turn that waits behind a running one of its session is not suspected (R3
   const suspects = new Set<string>()
   await reconcile({ backend, log }, suspects)
   expect(await reconcile({ backend, log }, suspects)).toBe(0)
+})
+
+test('a turn that is taken and done with while a pass goes on is not woken again (R2)', async () => {
+  const turnId = await accept()
+  onLook = () => claim(turnId)
+  expect(await reconcile({ backend, log })).toBe(0)
+  expect(woken).toEqual([])
+})
+
+test('many turns are looked at in one pass, each for itself (R2)', async () => {
+  const turns = await Promise.all(
+    Array.from({ length: 60 }, (_, i) =>
+      backend.journal.accept({
+        ...{ session: sessionRef(`s${i}`), agent: 'a', input: 'x', options: {}, carrier: {} },
+      }),
+    ),
+  )
+  for (const { turnId } of turns.slice(0, 20)) await claim(turnId)
+  expect(await reconcile({ backend, log })).toBe(40)
+  expect(new Set(woken.map(([turnId]) => turnId))).toEqual(
+    new Set(turns.slice(20).map(({ turnId }) => turnId)),
+  )
 })
 
 test('an entry of the index whose turn was never written goes after a minute', async () => {
