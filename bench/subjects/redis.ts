@@ -18,7 +18,11 @@ export type RedisFigures = {
 export type BenchRedis = AsyncDisposable & {
   readonly url: string
   figures(): Promise<RedisFigures>
+  /** How many scripts run meanwhile whose first key holds `part`. Slows Redis down: not while CPU is measured. */
+  scriptsOn(part: string, work: () => Promise<void>): Promise<number>
 }
+
+type SlowCommand = readonly [id: number, at: number, us: number, words: readonly string[]]
 
 /** A redis-server that writes nothing to disk. */
 export async function startRedis(): Promise<BenchRedis> {
@@ -38,6 +42,15 @@ export async function startRedis(): Promise<BenchRedis> {
         commands: calls,
         usedBytes: number('used_memory'),
       }
+    },
+    async scriptsOn(part, work) {
+      await Promise.all([
+        asking.call('CONFIG', 'SET', 'slowlog-max-len', '100000', 'slowlog-log-slower-than', '0'),
+        asking.call('SLOWLOG', 'RESET'),
+      ])
+      await work()
+      const log = (await asking.call('SLOWLOG', 'GET', '100000')) as SlowCommand[]
+      return log.filter(([, , , [command, , , key]]) => command === 'evalsha' && key?.includes(part)).length
     },
     async [Symbol.asyncDispose]() {
       await closeRedis(asking)

@@ -9,13 +9,14 @@ import { startWorker } from '../../../src/runtime/worker/worker.ts'
 import { cpuNowUs } from '../../harness/cpu.ts'
 import type { Measure } from '../../harness/group.ts'
 import { median } from '../../harness/statistics.ts'
-import { type BenchRedis, startRedis } from '../redis.ts'
+import { startRedis } from '../redis.ts'
 import { configOf, enqueueElsewhere, INPUT, untilDone } from './world.ts'
 
 const WARM_UP = 4000
 const COUNT = 1000
 const LATENCIES = 60
-const IDLE_MS = 2000
+/** Turns of which each script is looked at. */
+const COUNTED = 200
 
 /** `model`: `json` ends with its first step, `tools` has three. */
 export const measure: Measure = async ({ url, model }) => {
@@ -51,25 +52,19 @@ export const measure: Measure = async ({ url, model }) => {
     await untilDone(() => done, goal)
   }
   await run(WARM_UP)
-  const before = { own: cpuNowUs(), at: performance.now(), ...(await redis.figures()) }
+  const before = { own: cpuNowUs(), ...(await redis.figures()) }
   await run(COUNT)
-  const after = { own: cpuNowUs(), at: performance.now(), ...(await redis.figures()) }
-  const byTheClock = (await scriptsOfIdleMs(redis)) * (after.at - before.at)
+  const after = { own: cpuNowUs(), ...(await redis.figures()) }
+  const onSession = await redis.scriptsOn('{s-', () => run(COUNTED))
   const startedMs = model === 'json' ? await startLatency(raw) : undefined
   await worker.close()
   return {
     'worker CPU': (after.own - before.own) / COUNT,
     'Redis CPU': (after.cpuUs - before.cpuUs) / COUNT,
-    scripts: (after.commands - before.commands - byTheClock) / COUNT,
+    scripts: (after.commands - before.commands) / COUNT,
+    'scripts of the journal': onSession / COUNTED,
     ...(startedMs !== undefined && { 'add → start': startedMs }),
   }
-}
-
-/** Scripts that a worker runs in a millisecond whether there are turns or not. */
-async function scriptsOfIdleMs(redis: BenchRedis): Promise<number> {
-  const before = await redis.figures()
-  await new Promise((resolve) => setTimeout(resolve, IDLE_MS))
-  return ((await redis.figures()).commands - before.commands) / IDLE_MS
 }
 
 /** Wall milliseconds from the call of `enqueue` to `turn.started` at the reader, one turn at a time. */
