@@ -50,7 +50,10 @@ const TOO_MANY_STEPS = Array.from(
   { length: 9 },
   (_, n) => `call look_up with {"word": "w${n}", "ms": 1}`,
 ).join('\nthen ')
+/** With a parameter that the wire format of its routes has no word for: it is refused before anything is sent. */
+const UNSAYABLE = { agent: 'assistant', input: 'say "hello"', parameters: { topK: 5 } }
 const EVERY_FAILING = 40
+const EVERY_UNSAYABLE = 60
 const EVERY_CANCELLED = 33
 
 export type Course = { readonly accepted: number; readonly refused: number }
@@ -92,11 +95,15 @@ async function faults(stack: Stack, { seconds, elapsed, say }: Timing): Promise<
 
 /** The id of the turn, or nothing when it was refused. */
 async function enqueue(stack: Stack, n: number): Promise<string | undefined> {
-  const ordinary = INPUTS[n % INPUTS.length]
-  const body = n % EVERY_FAILING === 5 ? { agent: 'assistant', input: TOO_MANY_STEPS } : ordinary
-  const response = await ask(stack, '/v1/turns', body ?? {})
+  const response = await ask(stack, '/v1/turns', bodyOf(n))
   if (!response.ok) return undefined
   return ((await response.json()) as { id: string }).id
+}
+
+function bodyOf(n: number): object {
+  if (n % EVERY_FAILING === 5) return { agent: 'assistant', input: TOO_MANY_STEPS }
+  if (n % EVERY_UNSAYABLE === 11) return UNSAYABLE
+  return INPUTS[n % INPUTS.length] ?? {}
 }
 
 async function cancel(stack: Stack, id: string): Promise<void> {
