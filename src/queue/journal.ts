@@ -321,6 +321,7 @@ export function createJournal({
 
     /** How turns stand, in one round trip and cheaply, undefined for one that is not kept: for the reconciler. */
     async standings(turnIds: readonly string[]): Promise<readonly (Standing | undefined)[]> {
+      if (turnIds.length === 0) return []
       const [time, ...found] = await Promise.all([
         redis.time(),
         ...turnIds.map((turnId) =>
