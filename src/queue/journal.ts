@@ -36,6 +36,7 @@ import { loadScript, type ScriptCall } from '../redis/scripts.ts'
 import { type Backlog, createBacklog } from './backlog.ts'
 import { createBury } from './dead-letters.ts'
 import { createDeltaWriters } from './deltas.ts'
+import { createJournalReads } from './journal-reads.ts'
 import type {
   Accepted,
   BeginOutcome,
@@ -45,20 +46,18 @@ import type {
   Following,
   NewTurn,
   RenewOutcome,
-  Standing,
   StepCommit,
   StepStart,
   TurnEnding,
   WriteOutcome,
 } from './journal-types.ts'
 import { persist } from './persist.ts'
-import { hashToClaim, hashToLostRun, hashToRecord } from './records.ts'
+import { hashToClaim, hashToLostRun } from './records.ts'
 import {
   type Hold,
   isTerminal,
   type Json,
   type TurnEventBody,
-  type TurnRecord,
   type TurnResult,
   type TurnState,
 } from './types.ts'
@@ -116,9 +115,12 @@ export function createJournal({
   const global = globalKeys(prefix)
   const keysOf = (ref: SessionRef) => sessionKeys(prefix, ref)
   const turnKeys = (turnId: string): TurnKeys => keysOf(sessionOfTurn(turnId)).turn(turnId)
+  const reads = createJournalReads(redis, turnKeys)
   const bury = createBury(redis, { prefix, ttlMs: resultTtlMs })
 
   return {
+    ...reads,
+
     /** Accepts a turn that no limit keeps out (J1). */
     async accept(turn: NewTurn): Promise<Accepted> {
       const turnId = newTurnId(turn.session)
@@ -309,47 +311,8 @@ export function createJournal({
 
     /** Moves a turn that has ended without running to the indexes of such; without its result, that is looked up. */
     async closeIndex(turnId: string, result?: TurnResult): Promise<void> {
-      await bury(turnId, result ?? (await this.read(turnId))?.result)
+      await bury(turnId, result ?? (await reads.read(turnId))?.result)
       await backlog.close(turnId, resultTtlMs)
-    },
-
-    /** A turn as it stands, or undefined where no such turn is kept. */
-    async read(turnId: string): Promise<TurnRecord | undefined> {
-      const hash = await redis.hgetall(turnKeys(turnId).turn)
-      return Object.keys(hash).length === 0 ? undefined : hashToRecord(Object.entries(hash).flat())
-    },
-
-    /** How turns stand, in one round trip and cheaply, undefined for one that is not kept: for the reconciler. */
-    async standings(turnIds: readonly string[]): Promise<readonly (Standing | undefined)[]> {
-      if (turnIds.length === 0) return []
-      const [time, ...found] = await Promise.all([
-        redis.time(),
-        ...turnIds.map((turnId) =>
-          redis.hmget(turnKeys(turnId).turn, 'state', 'leaseUntil', 'dueAt', 'holdUntil', 'worker'),
-        ),
-      ])
-      const nowMs = Number(time[0]) * 1000 + Number(time[1]) / 1000
-      const left = (until: string | null | undefined): number => Number(until ?? 0) - nowMs
-      return found.map(([state, leaseUntil, dueAt, holdUntil, worker]) =>
-        state
-          ? {
-              state: state as TurnState,
-              leaseLeftMs: left(leaseUntil),
-              dueInMs: left(dueAt),
-              holdLeftMs: left(holdUntil),
-              worker: worker ?? '',
-            }
-          : undefined,
-      )
-    },
-
-    /** Ids of turns: open ones by acceptance, oldest first, then ended ones, newest first. */
-    async list(limit: number): Promise<{ open: readonly string[]; ended: readonly string[] }> {
-      const [open, ended] = await Promise.all([
-        redis.zrange(global.open, '0', String(limit - 1)),
-        redis.zrevrange(global.ended, '0', String(limit - 1)),
-      ])
-      return { open, ended }
     },
   }
 }

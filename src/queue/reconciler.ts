@@ -83,8 +83,8 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
       ready.push(turnId)
     }
   }
-  for (const turnId of suspects) if (!ready.includes(turnId)) suspects.delete(turnId)
   const idle = ready.filter((turnId) => !busy.has(sessionOfTurn(turnId)))
+  for (const turnId of suspects) if (!idle.includes(turnId)) suspects.delete(turnId)
   return woken + (await wakeForgotten(pass, idle, suspects))
 }
 

@@ -80,6 +80,20 @@ test('a wake-up that somebody has had for two passes, while nothing of its sessi
   expect(woken).toEqual([[turnId, 1]])
 })
 
+test('a doubt is over when a turn of the session was seen running in between (R3)', async () => {
+  const first = await accept()
+  const second = await accept()
+  attention = 'active'
+  const suspects = new Set<string>()
+  await reconcile({ backend, log }, suspects)
+  await claim(first)
+  await reconcile({ backend, log }, suspects)
+  const { open } = globalKeys(backend.prefix)
+  await backend.redis.zrem(open, first)
+  expect(await reconcile({ backend, log }, suspects)).toBe(0)
+  expect(suspects).toEqual(new Set([second]))
+})
+
 test('a turn that waits behind a running one of its session is not suspected (R3)', async () => {
   await claim(await accept())
   await accept()

@@ -53,9 +53,12 @@ test('what a tool does to the active span through the API stands on it, redacted
 test('nothing changes a span that has ended, and it ends once', async () => {
   const { spans, observe } = observing()
   const late = await observe('execute_tool', {}, async () => trace.getActiveSpan())
+  late?.updateName('late').addLink({ context: late.spanContext() })
   late?.setAttribute('late', true).addEvent('late').setStatus({ code: SpanStatusCode.ERROR }).end()
   expect(spans).toHaveLength(1)
   expect(spans[0]).toMatchObject({
+    name: 'execute_tool',
+    links: [],
     attributes: {},
     events: [],
     status: { code: SpanStatusCode.UNSET },

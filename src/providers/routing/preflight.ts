@@ -93,12 +93,11 @@ async function withoutUnfit(
   const errors = [...unfit.values()]
   // A prompt that is too long says more than a route that could not have served it either.
   const refusal = errors.find(({ reason }) => reason === 'context_length') ?? errors[0]
-  const untranslatable = formatLack(
-    neededBy(request),
+  const refusing =
     refusal?.reason === 'capability_missing'
-      ? known.filter(({ route }) => unfit.get(route.name) === refusal)
-      : [],
-  )
+      ? known.find(({ route }) => unfit.get(route.name) === refusal)
+      : undefined
+  const untranslatable = refusing && formatLack(neededBy(request), refusing)
   return {
     ...{ request, unfit, decisions: [] },
     ...(refusal && { refusal }),
@@ -107,13 +106,9 @@ async function withoutUnfit(
 }
 
 /** What the wire format of a refusing route has no place for, where that is why it refuses. */
-function formatLack(
-  needed: readonly Capability[],
-  [refusing]: readonly Known[],
-): Preflight['untranslatable'] {
-  const missing = refusing && needed.find((capability) => refusing.can[capability].can === false)
-  if (missing === undefined || !refusing?.can[missing].ofFormat) return undefined
-  return { route: refusing.route, what: [missing] }
+function formatLack(needed: readonly Capability[], { route, can }: Known): Preflight['untranslatable'] {
+  const missing = needed.find((capability) => can[capability].can === false)
+  return missing !== undefined && can[missing].ofFormat ? { route, what: [missing] } : undefined
 }
 
 function passOver(route: string, reason: string): Decision {

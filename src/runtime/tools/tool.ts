@@ -143,9 +143,11 @@ function bothForms(
   }
 }
 
-/** By what it can do: the caller's zod need not be the copy that we would load. */
+/** By what it can do: the caller's zod need not be the copy that we would load. Throws for one that is too old. */
 function isZodType(schema: z.ZodType | JsonSchema): schema is z.ZodType {
-  return typeof schema.safeParse === 'function' && typeof schema.toJSONSchema === 'function'
+  if (typeof schema.safeParse !== 'function') return false
+  if (typeof schema.toJSONSchema === 'function') return true
+  throw new TypeError('its zod is older than 4.2; upgrade zod, or give a JSON Schema')
 }
 
 /** Only where a tool comes with a JSON Schema: who has zod schemas has loaded zod, and the others need not wait for it. */

@@ -45,7 +45,7 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   let waiting: TurnEventBody[] = []
   let isDue = false
   let writing: Promise<void> | undefined
-  let hasWritten = false
+  let isFirst = true
   let broken = false
   let ended = false
 
@@ -67,9 +67,9 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   const schedule = (): void => {
     if (ended || waiting.length === 0 || isDue || writing !== undefined) return
     isDue = true
-    if (hasWritten) atNextTick(start)
-    else setImmediate(start)
-    hasWritten = true
+    if (isFirst) setImmediate(start)
+    else atNextTick(start)
+    isFirst = false
   }
 
   return {

@@ -77,23 +77,26 @@ export function createInstruments({ strictLabels = false }: InstrumentOptions = 
     },
     collect() {
       const period = { startTime: millisToHrTime(since), endTime: millisToHrTime(Date.now()) }
-      return [
-        ...namesOf(COUNTERS).map((name) =>
-          sums(
-            name,
-            pointsOf(counters[name], ({ value }) => value, period),
-          ),
-        ),
-        ...namesOf(HISTOGRAMS).map((name) => {
-          const boundaries = [...HISTOGRAMS[name].buckets]
-          const toHistogram = ({ count, sum, counts }: Distribution): Histogram => ({
-            ...{ count, sum },
-            buckets: { boundaries, counts: [...counts] },
-          })
-          return distributions(name, pointsOf(histograms[name], toHistogram, period))
-        }),
-        ...namesOf(GAUGES).map((name) => levels(name, readAll(readers[name], period))),
-      ].filter(({ dataPoints }) => dataPoints.length > 0)
+      const counts = namesOf(COUNTERS).map((name) => ({
+        descriptor: descriptorOf(name, COUNTERS[name]),
+        ...({
+          dataPointType: DataPointType.SUM,
+          aggregationTemporality: CUMULATIVE,
+          isMonotonic: true,
+        } as const),
+        dataPoints: pointsOf(counters[name], ({ value }) => value, period),
+      }))
+      const distributions = namesOf(HISTOGRAMS).map((name) => ({
+        descriptor: descriptorOf(name, HISTOGRAMS[name]),
+        ...({ dataPointType: DataPointType.HISTOGRAM, aggregationTemporality: CUMULATIVE } as const),
+        dataPoints: pointsOf(histograms[name], toHistogram(HISTOGRAMS[name].buckets), period),
+      }))
+      const levels = namesOf(GAUGES).map((name) => ({
+        descriptor: descriptorOf(name, GAUGES[name]),
+        ...({ dataPointType: DataPointType.GAUGE, aggregationTemporality: DELTA } as const),
+        dataPoints: readAll(readers[name], period),
+      }))
+      return [...counts, ...distributions, ...levels].filter(({ dataPoints }) => dataPoints.length > 0)
     },
   }
 }
@@ -122,34 +125,19 @@ function readAll(readers: ReadonlySet<GaugeReader>, period: Period): DataPoint<n
 
 const { CUMULATIVE, DELTA } = AggregationTemporality
 
-function sums(name: CounterName, dataPoints: DataPoint<number>[]): MetricData {
-  const { description, unit } = COUNTERS[name]
-  return {
-    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
-    ...{
-      dataPointType: DataPointType.SUM,
-      aggregationTemporality: CUMULATIVE,
-      isMonotonic: true,
-      dataPoints,
-    },
-  }
+function descriptorOf(
+  name: string,
+  { description, unit }: { readonly description: string; readonly unit: string },
+): MetricData['descriptor'] {
+  return { name, description, unit, valueType: ValueType.DOUBLE }
 }
 
-function distributions(name: HistogramName, dataPoints: DataPoint<Histogram>[]): MetricData {
-  const { description, unit } = HISTOGRAMS[name]
-  return {
-    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
-    ...{ dataPointType: DataPointType.HISTOGRAM, aggregationTemporality: CUMULATIVE, dataPoints },
-  }
-}
-
-function levels(name: GaugeName, dataPoints: DataPoint<number>[]): MetricData {
-  const { description, unit } = GAUGES[name]
-  return {
-    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
-    ...{ dataPointType: DataPointType.GAUGE, aggregationTemporality: DELTA, dataPoints },
-  }
-}
+const toHistogram =
+  (buckets: readonly number[]) =>
+  ({ count, sum, counts }: Distribution): Histogram => ({
+    ...{ count, sum },
+    buckets: { boundaries: [...buckets], counts: [...counts] },
+  })
 
 function checkLabels(metric: CounterName | HistogramName | GaugeName, labels: Labels): void {
   const expected = [...{ ...COUNTERS, ...HISTOGRAMS, ...GAUGES }[metric].labels].sort().join(', ')

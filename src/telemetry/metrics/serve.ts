@@ -42,7 +42,7 @@ const answer =
   (request, response) => {
     const path = request.url?.split('?', 1)[0]
     if (path === '/metrics') {
-      const text = attempt(page)
+      const text = textOf(page)
       response.writeHead(text === undefined ? 500 : 200, { 'content-type': PROMETHEUS_TEXT }).end(text ?? '')
     } else if (path === '/health' && health !== undefined) {
       const { status, body } = health()
@@ -53,7 +53,7 @@ const answer =
   }
 
 /** A page that fails is a scrape that fails, which Prometheus tells; the process goes on. */
-function attempt(page: () => string): string | undefined {
+function textOf(page: () => string): string | undefined {
   try {
     return page()
   } catch {

@@ -136,7 +136,7 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan {
   }
 
   addLinks(links: Link[]): this {
-    this.links.push(...links.map(({ context }) => ({ context })))
+    if (this.isRecording()) this.links.push(...links.map(({ context }) => ({ context })))
     return this
   }
 
@@ -148,7 +148,7 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan {
   }
 
   updateName(name: string): this {
-    this.name = this.#world.clean(name)
+    if (this.isRecording()) this.name = this.#world.clean(name)
     return this
   }
 
