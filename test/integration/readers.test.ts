@@ -31,6 +31,8 @@ async function readInPieces(turn: TurnHandle, random: () => number) {
         text = ''
         restarts++
       }
+      // Nothing more comes after it: whoever reads on would wait for ever, and not say for what.
+      if (event.type === 'turn.failed') throw new Error(`${turn.id} failed: ${JSON.stringify(event.error)}`)
       if (event.type === 'turn.completed') return { text, final: event.text, restarts, disconnects }
       if (--left === 0) break
     }
