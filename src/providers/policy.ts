@@ -53,7 +53,8 @@ export type Transport = {
 
 export type TransportOptions = {
   readonly policy: StreamPolicy
-  readonly lessons: ReadonlySet<Lesson>
+  /** Default: none. */
+  readonly lessons?: ReadonlySet<Lesson> | undefined
   /** What probes and traffic have shown of the route. Default: nothing. */
   readonly shown?: Shown
 }
@@ -63,19 +64,25 @@ export function decideTransport(
   request: ModelRequest,
   { policy, lessons, shown = () => undefined }: TransportOptions,
 ): Transport {
-  const { stream, reason } = lessons.has('unreadable_stream')
-    ? ({ stream: false, reason: 'sse_parse' } as const)
+  const { stream, reason } = lessons?.has('unreadable_stream')
+    ? UNREADABLE
     : decideStream(request, policy, shown)
-  const isRefused = lessons.has('format_refused')
-  const isShownRefused = !isRefused && policy.jsonFallback && isShownToRefuse(request, { stream, shown })
-  return {
-    stream,
-    request: isRefused || isShownRefused ? inPlainWords(request) : request,
-    reasons: [
-      ...(reason ? [reason] : []),
-      ...(isRefused ? (['json_fallback'] as const) : isShownRefused ? (['json_shown_refused'] as const) : []),
-    ],
-  }
+  const reasons: PolicyReason[] = reason === undefined ? [] : [reason]
+  const inWords = decideFormat(request, { policy, lessons, stream, shown })
+  if (inWords === undefined) return { stream, request, reasons }
+  reasons.push(inWords)
+  return { stream, request: inPlainWords(request), reasons }
+}
+
+const UNREADABLE = { stream: false, reason: 'sse_parse' } as const
+
+/** Why the format is to be asked for in plain words; undefined where it is asked for as it stands. */
+function decideFormat(
+  request: ModelRequest,
+  { policy, lessons, stream, shown }: TransportOptions & { readonly stream: boolean; readonly shown: Shown },
+): PolicyReason | undefined {
+  if (lessons?.has('format_refused')) return 'json_fallback'
+  return policy.jsonFallback && isShownToRefuse(request, { stream, shown }) ? 'json_shown_refused' : undefined
 }
 
 type StreamDecision = { readonly stream: boolean; readonly reason?: PolicyReason }
@@ -83,8 +90,8 @@ type StreamDecision = { readonly stream: boolean; readonly reason?: PolicyReason
 /** What the configuration says of tool turns stands, whatever is shown. */
 function decideStream(request: ModelRequest, { toolTurns }: StreamPolicy, shown: Shown): StreamDecision {
   const cell = cellOf(request, true)
-  const plain = shown({ ...cell, format: 'text' })
-  const isBroken = plain === 'broken' || shown(cell) === 'broken'
+  const plain = cell.format === 'text' ? shown(cell) : shown({ ...cell, format: 'text' })
+  const isBroken = plain === 'broken' || (cell.format !== 'text' && shown(cell) === 'broken')
   if (!cell.tools) return isBroken ? { stream: false, reason: 'stream_shown_broken' } : { stream: true }
   if (toolTurns !== 'auto') return toolTurns ? { stream: true } : { stream: false, reason: 'tool_turn' }
   if (isBroken) return { stream: false, reason: 'tools_shown_broken' }
@@ -98,8 +105,8 @@ function isShownToRefuse(
   request: ModelRequest,
   { stream, shown }: { readonly stream: boolean; readonly shown: Shown },
 ): boolean {
+  if ((request.responseFormat?.type ?? 'text') === 'text') return false
   const cell = cellOf(request, stream)
-  if (cell.format === 'text') return false
   return (shown(cell) ?? shown({ ...cell, stream: !stream })) === 'refused'
 }
 

@@ -34,9 +34,15 @@ export function neededBy({ messages, tools = [] }: ModelRequest): readonly Capab
   return neededFor({ tools: tools.length > 0, images: hasImages })
 }
 
+const NOTHING: readonly Capability[] = []
+const VISION: readonly Capability[] = ['vision']
+const TOOLS: readonly Capability[] = ['tools']
+const VISION_AND_TOOLS: readonly Capability[] = ['vision', 'tools']
+
 /** The same of a request of which only this is known. */
 export function neededFor({ tools, images }: { tools: boolean; images: boolean }): readonly Capability[] {
-  return [...(images ? (['vision'] as const) : []), ...(tools ? (['tools'] as const) : [])]
+  if (images) return tools ? VISION_AND_TOOLS : VISION
+  return tools ? TOOLS : NOTHING
 }
 
 /** The same request with words in the place of its images, for routes that do not see. */

@@ -1,7 +1,13 @@
 import { suggestion } from '../../config/problems.ts'
 import { TurnkeeperError } from '../../errors.ts'
 import type { ModelParameters } from '../types.ts'
-import { DEFAULT_MAX_TOKENS, PARAMETER_NAMES, type ParameterName, type ParameterRule } from './rule.ts'
+import {
+  DEFAULT_MAX_TOKENS,
+  PARAMETER_NAMES,
+  PARAMETERS,
+  type ParameterName,
+  type ParameterRule,
+} from './rule.ts'
 import { parameterTable, type TabledProtocol } from './tables.ts'
 import { neutralName } from './vendor-names.ts'
 
@@ -33,20 +39,22 @@ export function checkParameters(
 ): CheckedParameters {
   const table = parameterTable(protocol, dialect)
   const notSent: string[] = []
-  const problems: string[] = []
   const refused: string[] = []
-  const refuse = (name: string, problem: string): void => {
-    refused.push(`${path}.${name}`)
-    problems.push(`${path}.${name}: ${problem}`)
-  }
-  for (const [name, value] of Object.entries(parameters)) {
+  const problems: string[] = []
+  for (const name of Object.keys(parameters)) {
+    const value = parameters[name]
     if (value === undefined) continue
     const rule = isParameterName(name) ? table[name] : undefined
-    if (rule !== undefined) {
-      const problem = valueProblem(rule, value) ?? companyProblem(rule, parameters)
-      if (problem !== undefined) refuse(name, problem)
-    } else if (unknown === 'warn') notSent.push(name)
-    else refuse(name, nameProblem(name, { protocol, dialect }))
+    if (rule === undefined && unknown === 'warn') notSent.push(name)
+    else {
+      const problem =
+        rule === undefined
+          ? nameProblem(name, { protocol, dialect })
+          : (valueProblem(rule, value) ?? companyProblem(rule, parameters))
+      if (problem === undefined) continue
+      refused.push(`${path}.${name}`)
+      problems.push(`${path}.${name}: ${problem}`)
+    }
   }
   if (problems.length === 0) return { notSent }
   return { refusal: new TurnkeeperError('invalid_parameter', problems.join('\n')), refused, notSent }
@@ -75,7 +83,7 @@ function rangeText(min: number | undefined, max: number | undefined): string {
 }
 
 function isParameterName(name: string): name is ParameterName {
-  return (PARAMETER_NAMES as readonly string[]).includes(name)
+  return Object.hasOwn(PARAMETERS, name)
 }
 
 function nameProblem(name: string, { protocol, dialect }: { protocol: string; dialect: string }): string {
@@ -93,7 +101,7 @@ function valueProblem(rule: ParameterRule, value: unknown): string | undefined {
 }
 
 function isAllowed(rule: ParameterRule, value: unknown): boolean {
-  const { type, min = -Infinity, max = Infinity, maxItems = Infinity, values = [] } = rule
+  const { type, min = -Infinity, max = Infinity, maxItems = Infinity, values } = rule
   switch (type) {
     case 'integer':
       return Number.isSafeInteger(value) && isBetween(value as number, min, max) // an integer, as was just seen
@@ -102,7 +110,7 @@ function isAllowed(rule: ParameterRule, value: unknown): boolean {
     case 'boolean':
       return typeof value === 'boolean'
     case 'words':
-      return typeof value === 'string' && values.includes(value)
+      return typeof value === 'string' && (values?.includes(value) ?? false)
     case 'texts':
       return Array.isArray(value) && value.length <= maxItems && value.every(isText)
   }
@@ -113,10 +121,10 @@ const isText = (value: unknown): boolean => typeof value === 'string' && value !
 
 /** Parameters that may not come together, and a number that must stay below another. */
 function companyProblem(
-  { excludes = [], below }: ParameterRule,
+  { excludes, below }: ParameterRule,
   parameters: ModelParameters & Readonly<Record<string, unknown>>,
 ): string | undefined {
-  const other = excludes.find((name) => parameters[name] !== undefined)
+  const other = excludes?.find((name) => parameters[name] !== undefined)
   if (other !== undefined) return `not together with "${other}": leave one of them out`
   if (below === undefined) return undefined
   const { [below.name]: own, [below.limit]: limit = DEFAULT_MAX_TOKENS } = parameters

@@ -10,36 +10,34 @@ export type ParameterCheck = ParameterSite & {
   readonly defaults: ModelParameters
 }
 
+const NONE: ModelParameters = {}
+
 /** An upstream that refuses parameters which its vendor would refuse, and adds the provider's own below them. */
 export function checkedUpstream(
   upstream: Upstream,
   { defaults, provider, ...site }: ParameterCheck,
 ): Upstream {
   const { route } = upstream
-  const complete = (request: ModelRequest): ModelRequest => ({
-    ...request,
-    parameters: { ...defaults, ...request.parameters },
-  })
+  const hasDefaults = Object.keys(defaults).length > 0
+  const parametersOf = ({ parameters }: ModelRequest): ModelParameters =>
+    hasDefaults ? { ...defaults, ...parameters } : (parameters ?? NONE)
   return {
     route,
     refusal(request) {
-      const { refusal: error, refused: what = [] } = checkParameters(
-        { ...complete(request).parameters },
-        site,
-      )
+      const { refusal: error, refused: what = [] } = checkParameters(parametersOf(request), site)
       return error && { error, what }
     },
-    async attempt(given, emit, options) {
-      const request = complete(given)
-      const { refusal, refused = [], notSent } = checkParameters({ ...request.parameters }, site)
+    attempt(request, emit, options) {
+      const parameters = parametersOf(request)
+      const { refusal, refused = [], notSent } = checkParameters(parameters, site)
       if (refusal) {
         const partial = createCollector(route).answer()
         const error = withDetails(refusal, { provider, route, partial })
         const nothing = { usage: null, durationMs: 0, idleMs: 0, streamed: false, untranslatable: refused }
-        return { route, outcome: 'failed', error, phase: 'before_headers', ...nothing }
+        return Promise.resolve({ route, outcome: 'failed', error, phase: 'before_headers', ...nothing })
       }
-      const report = await upstream.attempt(request, emit, options)
-      return notSent.length === 0 ? report : { ...report, notSent }
+      const made = upstream.attempt(hasDefaults ? { ...request, parameters } : request, emit, options)
+      return notSent.length === 0 ? made : made.then((report) => ({ ...report, notSent }))
     },
   }
 }

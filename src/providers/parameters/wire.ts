@@ -44,17 +44,18 @@ export function withParameters(
   wire: WireParameters['wire'],
 ): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...wire, ...body }
-  for (const [name, value] of Object.entries(wire)) {
+  for (const name of Object.keys(wire)) {
     const own = asObject(body[name])
-    const parameters = asObject(value)
-    if (own && parameters) merged[name] = { ...parameters, ...own }
+    const parameters = own && asObject(wire[name])
+    if (parameters) merged[name] = { ...parameters, ...own }
   }
   return merged
 }
 
 function put(wire: Record<string, unknown>, rule: ParameterRule, value: unknown): void {
   setAt(wire, rule.wire, toWireValue(rule, value))
-  for (const [path, constant] of Object.entries(rule.beside ?? {})) setAt(wire, path, constant)
+  if (rule.beside === undefined) return
+  for (const [path, constant] of Object.entries(rule.beside)) setAt(wire, path, constant)
 }
 
 function toWireValue({ inverted, spelling }: ParameterRule, value: unknown): unknown {
@@ -64,6 +65,10 @@ function toWireValue({ inverted, spelling }: ParameterRule, value: unknown): unk
 
 /** Paths come from our tables alone. */
 function setAt(target: Record<string, unknown>, path: string, value: unknown): void {
+  if (!path.includes('.')) {
+    target[path] = value
+    return
+  }
   const steps = path.split('.')
   const last = steps.pop()!
   let object = target

@@ -18,7 +18,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { toTurnkeeperError } from '../../errors.ts'
+import { type TurnkeeperError, toTurnkeeperError } from '../../errors.ts'
 import { type CallSpan, observeCall } from './call-telemetry.ts'
 import { makeAttempt, takeCallMeans } from './engine/attempt.ts'
 import {
@@ -33,7 +33,7 @@ import { choose, decide, follow, noneError } from './engine/decide.ts'
 import { cancel, fail, outcomeOf } from './engine/ending.ts'
 import { enterAlias } from './engine/entry.ts'
 import { budgetError, deadlineError, noPlaceError } from './engine/errors.ts'
-import type { AttemptEngine, RunOutcome } from './engine-types.ts'
+import type { AttemptEngine, EngineOptions, RunOutcome } from './engine-types.ts'
 import { createRetryBudget } from './measures/retry-budget.ts'
 import { NO_MITIGATION } from './mitigation/detour.ts'
 import { tellUntranslatable } from './translation.ts'
@@ -53,29 +53,31 @@ export function createAttemptEngine(dependencies: AttemptEngineDependencies): At
     ...dependencies,
   }
   return {
-    run: (request, emit, options = {}) => {
-      return observeCall(world, { request, knownAs: options.knownAs }, (span) =>
-        runChecked(openCall(world, { request, emit: span.tap(emit), options }), span),
-      )
-    },
+    run: (request, emit, options = NO_OPTIONS) =>
+      observeCall(world, { request, knownAs: options.knownAs }, (span) =>
+        runCall(openCall(world, { request, emit: span.tap(emit), options }), span),
+      ),
   }
 }
 
-/** Runs the call if there is nothing to say against it before anything is sent. */
-async function runChecked(call: Call, span: CallSpan): Promise<RunOutcome> {
+const NO_OPTIONS: EngineOptions = {}
+
+/** What speaks against the call before anything is sent; undefined where nothing does. */
+async function checkCall(call: Call, span: CallSpan): Promise<TurnkeeperError | undefined> {
   const { world, options } = call
   try {
     if (world.table.find(call.request.model ?? '') === undefined) await resolveModel(call)
-    const checked = await enterAlias(world, call.request, options)
+    const checking = enterAlias(world, call.request, options)
+    const checked = checking instanceof Promise ? await checking : checking
     if (checked.untranslatable) tellUntranslatable(world, { ...checked.untranslatable, alias: span.alias })
-    if (checked.refusal) return fail(call, checked.refusal)
+    if (checked.refusal) return checked.refusal
     call.request = checked.request
     call.unfit = checked.unfit
     for (const decision of checked.decisions) note(call, decision)
+    return undefined
   } catch (error) {
-    return fail(call, toTurnkeeperError(error))
+    return toTurnkeeperError(error)
   }
-  return runCall(call, span)
 }
 
 async function resolveModel(call: Call): Promise<void> {
@@ -87,13 +89,17 @@ async function resolveModel(call: Call): Promise<void> {
 
 async function runCall(call: Call, span: CallSpan): Promise<RunOutcome> {
   const { options } = call
+  const refusal = await checkCall(call, span)
+  if (refusal !== undefined) return fail(call, refusal)
   const choice = choose(call)
   if (choice.kind === 'none') return fail(call, noneError(call, choice))
   let candidate = choice.candidates[0]
   for (;;) {
-    const means = await takeCallMeans(call, candidate)
     if (options.signal?.aborted) return cancel(call)
+    const taking = takeCallMeans(call, candidate)
+    const means = taking instanceof Promise ? await taking : taking
     if (means === undefined) {
+      if (options.signal?.aborted) return cancel(call)
       const { maxMs } = call.world.config.backoff
       return fail(call, call.firstError ?? noPlaceError(candidate.route.provider, maxMs))
     }

@@ -40,29 +40,34 @@ export type PreflightWorld = {
   readonly capabilitiesOf: ((route: RouteConfig) => RouteCapabilities) | undefined
 }
 
-/** Looks at a request and at all routes of its alias. */
-export async function preflight(
+/** Looks at a request and at all routes of its alias; a promise only where its tokens have to be counted. */
+export function preflight(
   request: ModelRequest,
   routes: readonly RouteConfig[],
   { upstreamOf, capabilitiesOf }: PreflightWorld,
-): Promise<Preflight> {
+): Preflight | Promise<Preflight> {
   for (const route of routes) {
     const refused = upstreamOf(route.name)?.refusal?.(request)
     if (refused === undefined) continue
     const { error: refusal, what } = refused
-    return { request, unfit: new Map(), decisions: [], refusal, untranslatable: { route, what } }
+    return { request, unfit: NONE_UNFIT, decisions: [], refusal, untranslatable: { route, what } }
   }
-  if (capabilitiesOf === undefined) return { request, unfit: new Map(), decisions: [] }
+  if (capabilitiesOf === undefined) return { request, unfit: NONE_UNFIT, decisions: [] }
   const known = routes.map((route) => ({ route, can: capabilitiesOf(route) }))
   const lack = lacking(neededBy(request), known)
-  if (request.imagesAsText && lack.size === routes.length && [...lack.values()].every(isAboutVision)) {
-    const route = routes[0]?.name ?? ''
-    const degrade: Decision = { type: 'images_as_text', from: route, to: route, reason: 'capability_missing' }
-    const inWords = withoutImages(request)
-    const rest = await withoutUnfit(inWords, known, lacking(neededBy(inWords), known))
-    return { ...rest, decisions: [degrade, ...rest.decisions] }
-  }
-  return withoutUnfit(request, known, lack)
+  const isBlind = lack.size > 0 && lack.size === routes.length && [...lack.values()].every(isAboutVision)
+  return request.imagesAsText && isBlind ? inWords(request, known) : withoutUnfit(request, known, lack)
+}
+
+const NONE_UNFIT: Preflight['unfit'] = new Map()
+
+/** The same for the request with words in the place of its images. */
+async function inWords(request: ModelRequest, known: readonly Known[]): Promise<Preflight> {
+  const route = known[0]?.route.name ?? ''
+  const degrade: Decision = { type: 'images_as_text', from: route, to: route, reason: 'capability_missing' }
+  const said = withoutImages(request)
+  const rest = await withoutUnfit(said, known, lacking(neededBy(said), known))
+  return { ...rest, decisions: [degrade, ...rest.decisions] }
 }
 
 /** The routes that are known to lack something of what is needed, with what it is. */
@@ -71,7 +76,7 @@ export function unfitFor(
   routes: readonly RouteConfig[],
   capabilitiesOf: PreflightWorld['capabilitiesOf'],
 ): ReadonlyMap<string, TurnkeeperError> {
-  if (capabilitiesOf === undefined) return new Map()
+  if (capabilitiesOf === undefined) return NONE_UNFIT
   return lacking(
     needed,
     routes.map((route) => ({ route, can: capabilitiesOf(route) })),
@@ -80,13 +85,21 @@ export function unfitFor(
 
 type Known = { readonly route: RouteConfig; readonly can: RouteCapabilities }
 
-async function withoutUnfit(
+function withoutUnfit(
   request: ModelRequest,
   known: readonly Known[],
-  lack: ReadonlyMap<string, TurnkeeperError>,
-): Promise<Preflight> {
-  const unfit = new Map([...lack, ...(await overflowing(request, known))])
-  if (unfit.size < known.length || known.length === 0) {
+  lack: Preflight['unfit'],
+): Preflight | Promise<Preflight> {
+  const tight = tightWindows(request, known)
+  if (tight.length === 0) return verdictOn(request, known, lack)
+  return overflowing(request, tight).then((over) =>
+    verdictOn(request, known, over.size === 0 ? lack : new Map([...lack, ...over])),
+  )
+}
+
+function verdictOn(request: ModelRequest, known: readonly Known[], unfit: Preflight['unfit']): Preflight {
+  if (unfit.size === 0) return { request, unfit, decisions: [] }
+  if (unfit.size < known.length) {
     const decisions = [...unfit].map(([route, { reason }]) => passOver(route, reason))
     return { request, unfit, decisions }
   }
@@ -115,13 +128,15 @@ function passOver(route: string, reason: string): Decision {
   return { type: 'pass_over', from: route, to: route, reason }
 }
 
-function lacking(needed: readonly Capability[], known: readonly Known[]): Map<string, TurnkeeperError> {
-  const found = new Map<string, TurnkeeperError>()
+function lacking(needed: readonly Capability[], known: readonly Known[]): Preflight['unfit'] {
+  let found: Map<string, TurnkeeperError> | undefined
   for (const { route, can } of known) {
     const missing = needed.find((capability) => can[capability].can === false)
-    if (missing !== undefined) found.set(route.name, lackError(route.name, missing))
+    if (missing === undefined) continue
+    found ??= new Map()
+    found.set(route.name, lackError(route.name, missing))
   }
-  return found
+  return found ?? NONE_UNFIT
 }
 
 function lackError(route: string, missing: Capability): TurnkeeperError {
@@ -134,22 +149,38 @@ function lackError(route: string, missing: Capability): TurnkeeperError {
 
 const isAboutVision = ({ message }: TurnkeeperError): boolean => message.includes(' lacks vision: ')
 
-async function overflowing(
-  request: ModelRequest,
-  known: readonly Known[],
-): Promise<Map<string, TurnkeeperError>> {
-  const found = new Map<string, TurnkeeperError>()
-  const { maxTokens = DEFAULT_MAX_TOKENS, contextWindow } = request.parameters ?? {}
-  const windows = known.flatMap(({ route, can }) => {
-    const window = contextWindow ?? can.contextWindow
-    return window === null ? [] : [{ route, window }]
-  })
-  if (windows.length === 0) return found
-  const most = mostTokens(request)
-  for (const { route, window } of windows) {
+type Tight = {
+  readonly route: RouteConfig
+  readonly window: number
+  /** Of the window, for the prompt. */
+  readonly free: number
+}
+
+const maxTokensOf = ({ parameters }: ModelRequest): number => parameters?.maxTokens ?? DEFAULT_MAX_TOKENS
+
+/** The routes whose window the prompt might overflow, by its bytes. */
+function tightWindows(request: ModelRequest, known: readonly Known[]): readonly Tight[] {
+  const maxTokens = maxTokensOf(request)
+  const tight: Tight[] = []
+  let most: number | undefined
+  for (const { route, can } of known) {
+    const window = request.parameters?.contextWindow ?? can.contextWindow
+    if (window === null) continue
     // A server whose whole window is shorter than the longest answer cuts the answer.
     const free = maxTokens < window ? window - maxTokens : window
-    if (most <= free) continue
+    most ??= mostTokens(request)
+    if (most > free) tight.push({ route, window, free })
+  }
+  return tight
+}
+
+async function overflowing(
+  request: ModelRequest,
+  tight: readonly Tight[],
+): Promise<ReadonlyMap<string, TurnkeeperError>> {
+  const found = new Map<string, TurnkeeperError>()
+  const maxTokens = maxTokensOf(request)
+  for (const { route, window, free } of tight) {
     const { atLeast } = await countTokens(route.model, request)
     if (atLeast > free) found.set(route.name, overflowError(route.name, { atLeast, window, maxTokens }))
   }

@@ -60,10 +60,11 @@ export function createRouteTable({
     const mustUsePrefix = routing.forceModelPrefix && providers[start]?.prefix !== undefined
     return mustUsePrefix ? undefined : route(name)
   }
-  const labels = ({ name, provider, model }: RouteConfig): RouteLabels =>
-    byRoute.has(name)
-      ? { route: name, provider, model }
-      : { route: `${provider}/other`, provider, model: 'other' }
+  const labelsOf = new Map(
+    [...byRoute.values()].map(({ name, provider, model }) => [name, { route: name, provider, model }]),
+  )
+  const labels = ({ name, provider }: RouteConfig): RouteLabels =>
+    labelsOf.get(name) ?? { route: `${provider}/other`, provider, model: 'other' }
   return {
     routes: [...byRoute.values()],
     aliases,

@@ -30,9 +30,7 @@ export type Choice =
 
 export type ChooseOptions = CallKnowledge & {
   /** With every route open: `try` the one that will be probed first (default), or `wait`: none. */
-  readonly whenAllOpen?: 'try' | 'wait'
-  /** Routes that cannot serve the request; they are passed over. */
-  readonly unfit?: ReadonlyMap<string, unknown>
+  readonly whenAllOpen?: 'try' | 'wait' | undefined
 }
 
 /** A choice with its reasons: every route of the alias, those to be tried first and in their order. */
@@ -108,8 +106,7 @@ function survey(alias: AliasConfig, call: ChooseOptions, options: RouterOptions)
 }
 
 function surveyToChoice({ alias }: AliasConfig, { judged, tried, isLastResort }: Survey): Choice {
-  const [first, ...others] = tried.map(({ route, health }) => ({ route, health }))
-  if (first !== undefined) return { kind: 'routes', alias, candidates: [first, ...others], isLastResort }
+  if (isSome(tried)) return { kind: 'routes', alias, candidates: tried, isLastResort }
   const possible = judged.filter(({ fit, health }) => fit !== 'never' || health.forced === 'open')
   if (possible.length === 0) return { kind: 'none', reason: 'no_route' }
   return {
@@ -117,6 +114,10 @@ function surveyToChoice({ alias }: AliasConfig, { judged, tried, isLastResort }:
     reason: 'breaker_open',
     nextProbeInMs: Math.min(...possible.map(({ waitMs }) => waitMs)),
   }
+}
+
+function isSome<T>(list: readonly T[]): list is readonly [T, ...T[]] {
+  return list.length > 0
 }
 
 function surveyToExplanation(

@@ -149,6 +149,17 @@ describe('the places of a provider', () => {
   })
 })
 
+describe('a call that nobody wants any more when it begins', () => {
+  test('takes no place and counts as nothing under way', async () => {
+    const { run, speeds } = stage({ 'p/a': [OK] }, { concurrency: 1 })
+    await run()
+    const costBefore = speeds.costOf('p/a')
+    for (let i = 0; i < 3; i++) expect((await run({ signal: AbortSignal.abort() })).outcome).toBe('cancelled')
+    expect(speeds.costOf('p/a')).toBe(costBefore)
+    expect((await run()).outcome).toBe('ok')
+  })
+})
+
 describe('what an upstream asks to wait', () => {
   const now = Date.parse('2026-08-01T00:00:00Z')
   const DAYS_MS = 18 * 86_400_000

@@ -1,4 +1,4 @@
-/** What speaks against each route of an alias, in words: rows of data, of which the first that applies decides. */
+/** What speaks against each route of an alias, in words. */
 
 import type { Strategy, WeightedRoute } from '../../../config/config.ts'
 import type { RouteHealth } from '../breaker/mirror.ts'
@@ -33,9 +33,9 @@ export type JudgeWorld = {
 /** What is known of one call. */
 export type CallKnowledge = {
   /** Routes that cannot serve the request; a value with a `message` says why. */
-  readonly unfit?: ReadonlyMap<string, unknown>
+  readonly unfit?: ReadonlyMap<string, unknown> | undefined
   /** Why a route may not serve this caller, in words; undefined where it may. */
-  readonly exclude?: (route: WeightedRoute) => string | undefined
+  readonly exclude?: ((route: WeightedRoute) => string | undefined) | undefined
 }
 
 /** Judges a route by the strategy of its alias. */
@@ -45,66 +45,52 @@ export function judge(
   { health: healths, credentials, places }: JudgeWorld,
 ): Judged {
   const health = healths.view(route.name)
-  const standing = credentials?.standing(route.provider) ?? { kind: 'keyless' }
+  const standing = credentials?.standing(route.provider) ?? KEYLESS
   const isBusy = places?.isFull(route.provider) ?? false
-  const facts: Facts = { route, health, standing, isBusy, strategy, ...call }
-  const { fit, why } = firstVerdict(facts)
+  const { fit, why } = verdictOn({ route, health, standing, isBusy, strategy }, call)
   const keyWaitMs = standing.kind === 'unusable' ? standing.inMs : 0
   const waitMs = Math.max(keyWaitMs, health.nextProbeInMs ?? 0)
   return { route, health, fit, isBusy, waitMs, why }
 }
 
-function firstVerdict(facts: Facts): Verdict {
-  for (const row of ROWS) {
-    const verdict = row(facts)
-    if (verdict !== undefined) return verdict
-  }
-  return READY
-}
+const KEYLESS: Standing = { kind: 'keyless' }
 
-type Facts = CallKnowledge & {
-  readonly route: WeightedRoute
-  readonly health: RouteHealth
+type Facts = Pick<Judged, 'route' | 'health' | 'isBusy'> & {
   readonly standing: Standing
-  readonly isBusy: boolean
   readonly strategy: Strategy
 }
 
-type Verdict = { readonly fit: Fit; readonly why: string }
+type Verdict = Pick<Judged, 'fit' | 'why'>
 
-const READY: Verdict = { fit: 'ready', why: 'closed' }
+const CLOSED: Verdict = { fit: 'ready', why: 'closed' }
 
-/** In the order of their weight. */
-const ROWS: readonly ((facts: Facts) => Verdict | undefined)[] = [
-  ({ route, exclude }) => {
-    const why = exclude?.(route)
-    return why === undefined ? undefined : { fit: 'never', why: `excluded: ${why}` }
-  },
-  ({ route, unfit }) =>
-    unfit?.has(route.name)
-      ? { fit: 'never', why: `cannot serve this request${messageOf(unfit.get(route.name))}` }
-      : undefined,
-  ({ health }) =>
-    health.forced === 'open'
-      ? { fit: 'never', why: `forced open${health.note ? ` by ${health.note}` : ''}${untilOf(health)}` }
-      : undefined,
-  ({ standing }) =>
-    standing.kind === 'unusable'
-      ? { fit: 'last_resort', why: `no usable credential: ${standing.why}` }
-      : undefined,
-  ({ health, strategy }) =>
-    isUsable(health.state)
-      ? undefined
-      : {
-          fit: looksAtHealth(strategy) ? 'last_resort' : 'ready',
-          why: `${stateOf(health)}${untilOf(health)}`,
-        },
-  ({ route, isBusy, health }) =>
-    isBusy
-      ? { fit: 'ready', why: `${stateOf(health)}, but all places of ${route.provider} are taken` }
-      : undefined,
-  ({ health }) => ({ fit: 'ready', why: stateOf(health) }),
-]
+/** What speaks against a route, the weightiest first. */
+function verdictOn(
+  { route, health, standing, isBusy, strategy }: Facts,
+  { exclude, unfit }: CallKnowledge,
+): Verdict {
+  const excluded = exclude?.(route)
+  if (excluded !== undefined) return { fit: 'never', why: `excluded: ${excluded}` }
+  if (unfit?.has(route.name)) {
+    return { fit: 'never', why: `cannot serve this request${messageOf(unfit.get(route.name))}` }
+  }
+  if (health.forced === 'open') {
+    const by = health.note ? ` by ${health.note}` : ''
+    return { fit: 'never', why: `forced open${by}${untilOf(health)}` }
+  }
+  if (standing.kind === 'unusable') {
+    return { fit: 'last_resort', why: `no usable credential: ${standing.why}` }
+  }
+  if (!isUsable(health.state)) {
+    const fit = looksAtHealth(strategy) ? 'last_resort' : 'ready'
+    return { fit, why: `${stateOf(health)}${untilOf(health)}` }
+  }
+  if (isBusy) {
+    return { fit: 'ready', why: `${stateOf(health)}, but all places of ${route.provider} are taken` }
+  }
+  const why = stateOf(health)
+  return why === 'closed' ? CLOSED : { fit: 'ready', why }
+}
 
 /** Whether open routes are passed over. */
 function looksAtHealth(strategy: Strategy): boolean {

@@ -41,13 +41,13 @@ export const ORDERED_BY: Readonly<Record<Strategy, string>> = {
 /** The routes in the order in which they are tried. */
 export function order(all: readonly Judged[], strategy: Strategy, world: OrderWorld): readonly Judged[] {
   const keys = KEYS[strategy]
-  const rows = all.map((judged) => ({ judged, values: keys.map((key) => key(judged, world)) }))
-  return rows.sort((a, b) => compare(a.values, b.values)).map(({ judged }) => judged)
-}
-
-function compare(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((value, i) => value !== b[i])
-  return at < 0 ? 0 : a[at]! - b[at]!
+  return all.toSorted((a, b) => {
+    for (const key of keys) {
+      const difference = key(a, world) - key(b, world)
+      if (difference !== 0) return difference
+    }
+    return 0
+  })
 }
 
 /** The configured order, with each run of neighbours that have weights drawn by them. */

@@ -7,9 +7,17 @@
 export type Places = {
   /** Whether a request would have to wait. */
   isFull(provider: string): boolean
-  /** Resolves with the way to give the place back, or to undefined when `signal` ended the wait. */
-  take(provider: string, signal: AbortSignal | undefined): Promise<(() => void) | undefined>
+  /**
+   * The way to give a place back, at once where one is free; else a promise of it, which resolves to undefined when
+   * `signal` ended the wait.
+   */
+  take(provider: string, signal: AbortSignal | undefined): Leave | Promise<Leave | undefined>
 }
+
+/** Gives a place back; calling it again changes nothing. */
+export type Leave = () => void
+
+const NO_LIMIT: Leave = () => {}
 
 type Room = { readonly size: number; taken: number; readonly waiting: (() => void)[] }
 
@@ -19,7 +27,7 @@ export function createPlaces(limits: Readonly<Record<string, number | undefined>
   for (const [provider, size] of Object.entries(limits)) {
     if (size !== undefined) rooms.set(provider, { size, taken: 0, waiting: [] })
   }
-  const giveBack = (room: Room): (() => void) => {
+  const giveBack = (room: Room): Leave => {
     let isGiven = false
     return () => {
       if (isGiven) return
@@ -34,15 +42,15 @@ export function createPlaces(limits: Readonly<Record<string, number | undefined>
       const room = rooms.get(provider)
       return room !== undefined && room.taken >= room.size
     },
-    async take(provider, signal) {
+    take(provider, signal) {
       const room = rooms.get(provider)
-      if (room === undefined) return () => {}
+      if (room === undefined) return NO_LIMIT
       if (room.taken < room.size) {
         room.taken++
         return giveBack(room)
       }
-      if (signal?.aborted) return undefined
       return new Promise((resolve) => {
+        if (signal?.aborted) return resolve(undefined)
         const enter = (): void => {
           signal?.removeEventListener('abort', leave)
           resolve(giveBack(room))

@@ -29,14 +29,23 @@ export type Standing =
   /** None may be used; the first may again in so many milliseconds. */
   | { readonly kind: 'unusable'; readonly inMs: number; readonly why: string }
 
+const KEYLESS: Standing = { kind: 'keyless' }
+const USABLE: Standing = { kind: 'usable' }
+
 /** A credential in use by one attempt. */
 export type TakenCredential = {
   readonly id: string
-  /** The key or token to send. Rejects where a token file cannot be read. */
-  token(): Promise<string>
-  /** The attempt is over. `renewed`: its token was refused, and there is a new one. */
-  settle(report: AttemptReport, route: { readonly generation: number }): Promise<'renewed' | undefined>
+  /** The key or token to send; a promise, which may reject, where a token file has to be read. */
+  token(): string | Promise<string>
+  /**
+   * The attempt is over. `renewed`: its token was refused, and there is a new one; a promise only of a refused token
+   * that can be renewed.
+   */
+  settle(report: Settled, route: { readonly generation: number }): Promise<'renewed' | undefined> | undefined
 }
+
+/** What a credential learns from. */
+type Settled = Pick<AttemptReport, 'route' | 'outcome' | 'error'>
 
 export type CredentialStatus = {
   readonly provider: string
@@ -114,8 +123,10 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     const { state, coolingForMs } = health.view(subject)
     return isUsable(state) && coolingForMs === undefined
   }
-  const among = (provider: string, except?: ReadonlySet<string>): readonly Entry[] =>
-    (byProvider.get(provider) ?? []).filter(({ config }) => !except?.has(config.id))
+  const among = (provider: string, except?: ReadonlySet<string>): readonly Entry[] => {
+    const own = byProvider.get(provider) ?? []
+    return except === undefined ? own : own.filter(({ config }) => !except.has(config.id))
+  }
   const waitOf = ({ subject }: Entry): number => {
     const { coolingForMs = 0, nextProbeInMs = 0 } = health.view(subject)
     return Math.max(coolingForMs, nextProbeInMs)
@@ -123,14 +134,16 @@ export function createCredentials(options: CredentialsOptions): Credentials {
 
   return {
     standing(provider, except) {
-      if ((byProvider.get(provider)?.length ?? 0) === 0) return { kind: 'keyless' }
+      if ((byProvider.get(provider)?.length ?? 0) === 0) return KEYLESS
       const own = among(provider, except)
-      if (own.some(isReady)) return { kind: 'usable' }
+      if (own.some(isReady)) return USABLE
       const inMs = Math.min(...own.map(waitOf))
       return { kind: 'unusable', inMs, why: own.map((entry) => whyNot(entry, health)).join(', ') }
     },
     take(provider, { except, lastResort = false } = {}) {
       const own = among(provider, except)
+      const [only] = own
+      if (own.length === 1 && only !== undefined && isReady(only)) return takeEntry(only, options)
       const ready = own.filter(isReady)
       const entry =
         ready.length > 0
@@ -184,7 +197,7 @@ function createEntry(
 }
 
 function keyAsTokens(key: string): TokenSource {
-  return { token: async () => key, renew: async () => key }
+  return { token: () => key, renew: async () => key }
 }
 
 function takeEntry(entry: Entry, { health, cooldown }: CredentialsOptions): TakenCredential {
@@ -193,11 +206,18 @@ function takeEntry(entry: Entry, { health, cooldown }: CredentialsOptions): Take
   entry.underWay++
   return {
     id: config.id,
-    async token() {
-      sent = await tokens.token()
-      return sent
+    token() {
+      const token = tokens.token()
+      if (typeof token === 'string') {
+        sent = token
+        return token
+      }
+      return token.then((read) => {
+        sent = read
+        return read
+      })
     },
-    async settle({ error, outcome, route }, { generation }) {
+    settle({ error, outcome, route }, { generation }) {
       entry.underWay--
       const own = health.view(subject)
       if (outcome === 'ok') {
@@ -213,16 +233,24 @@ function takeEntry(entry: Entry, { health, cooldown }: CredentialsOptions): Take
         health.cool(subject, Math.min(Math.max(retryAfterMs, 1000), cooldown.maxMs)) // C2
       }
       if (!isRefusal(reason)) return undefined
-      if ('oauth' in config && (await isRenewed(tokens, sent))) return 'renewed'
-      health.refused({ provider, credential: subject, route, generation, reason })
+      const refuse = (): void => health.refused({ provider, credential: subject, route, generation, reason })
+      if ('oauth' in config) return renewOr(tokens, sent, refuse)
+      refuse()
       return undefined
     },
   }
 }
 
-async function isRenewed(tokens: TokenSource, sent: string): Promise<boolean> {
+/** C3. */
+async function renewOr(
+  tokens: TokenSource,
+  sent: string,
+  refuse: () => void,
+): Promise<'renewed' | undefined> {
   const next = await tokens.renew(sent).catch(() => sent)
-  return next !== sent
+  if (next !== sent) return 'renewed'
+  refuse()
+  return undefined
 }
 
 /** C1. */

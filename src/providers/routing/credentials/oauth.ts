@@ -18,8 +18,8 @@ import { asObject } from '../../narrow.ts'
 import { readTokenFile, type Tokens, writeTokenFile } from './token-file.ts'
 
 export type TokenSource = {
-  /** A token that is believed good. */
-  token(): Promise<string>
+  /** A token that is believed good; a promise where it has to be read or renewed first. */
+  token(): string | Promise<string>
   /** `refused` is no good: another one, if there is one. */
   renew(refused: string): Promise<string>
 }
@@ -58,12 +58,13 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     })
     return refreshing
   }
+  const freshToken = async (): Promise<string> => {
+    tokens ??= await readTokenFile(oauth.tokenFile)
+    if (isSoonOver(tokens)) tokens = await refresh(tokens).catch(() => tokens!) // O5
+    return tokens.access
+  }
   return {
-    async token() {
-      tokens ??= await readTokenFile(oauth.tokenFile)
-      if (isSoonOver(tokens)) tokens = await refresh(tokens).catch(() => tokens!) // O5
-      return tokens.access
-    },
+    token: () => (tokens !== undefined && !isSoonOver(tokens) ? tokens.access : freshToken()),
     async renew(refused) {
       if (tokens !== undefined && tokens.access !== refused) return tokens.access
       tokens = await refresh(tokens ?? (await readTokenFile(oauth.tokenFile)))

@@ -1,17 +1,17 @@
 /** One physical attempt of a call, and everything that is to be learnt from it. */
 
 import { type AttemptSummary, TurnkeeperError, toTurnkeeperError } from '../../../errors.ts'
-import type { Price } from '../../models/model-info.ts'
 import { costOf } from '../../models/pricing.ts'
 import { decideTransport, type Lesson, lessonOf, type StreamPolicy, type Transport } from '../../policy.ts'
-import { type AttemptReport, reportToSummary, type Upstream } from '../../upstream.ts'
+import type { PartSink } from '../../types.ts'
+import { type AttemptOptions, type AttemptReport, reportToSummary } from '../../upstream.ts'
 import { type AttemptAbout, type CallSpan, observeAttempt } from '../call-telemetry.ts'
 import { createCommitGate } from '../commit-gate.ts'
 import type { Decision } from '../engine-types.ts'
 import { cellOf } from '../probes/cells.ts'
 import type { Candidate } from '../router.ts'
-import { type Call, timeout } from './call.ts'
-import { type Means, takeMeans } from './means.ts'
+import { type Call, learn, passOverCredential, timeout } from './call.ts'
+import { type Means, settleMeans, takeMeans } from './means.ts'
 
 /** Everything is streamed, and a refused format is asked for in plain words. */
 const USUAL_POLICY: StreamPolicy = { toolTurns: true, jsonFallback: true }
@@ -27,16 +27,21 @@ export type Attempted = {
   readonly isRenewed: boolean
 }
 
-/** A place with the provider and a credential; the wait for a place ends with the call, or after the longest backoff. */
-export function takeCallMeans(call: Call, { route }: Candidate): Promise<Means | undefined> {
-  const { world, options, failedCredentials } = call
-  const isFull = world.places?.isFull(route.provider) ?? false
-  const waitMs = Math.min(world.config.backoff.maxMs, call.deadlineAt - world.clock())
-  const signals = [...(options.signal ? [options.signal] : []), ...(isFull ? [timeout(waitMs)] : [])]
+/**
+ * A place with the provider and a credential; a promise only while all places are taken. The wait ends, with undefined,
+ * with the call or after the longest backoff.
+ */
+export function takeCallMeans(call: Call, { route }: Candidate): Means | Promise<Means | undefined> {
+  const { world, failedCredentials } = call
   return takeMeans(world, route, {
-    signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
-    except: failedCredentials.get(route.provider),
+    signal: world.places?.isFull(route.provider) ? waitSignal(call) : undefined,
+    except: failedCredentials?.get(route.provider),
   })
+}
+
+function waitSignal({ world, options, deadlineAt }: Call): AbortSignal {
+  const late = timeout(Math.min(world.config.backoff.maxMs, deadlineAt - world.clock()))
+  return options.signal ? AbortSignal.any([options.signal, late]) : late
 }
 
 type AttemptWith = { readonly means: Means; readonly span: CallSpan }
@@ -49,54 +54,73 @@ export async function makeAttempt(
 ): Promise<Attempted> {
   const { world } = call
   const { route } = candidate
-  const { name } = route
-  const gate = createCommitGate({ emit: call.emit, onCommit: span.onContent })
-  const { generation } = world.health.view(name)
+  const { generation } = world.health.view(route.name)
   const policy = world.knowledge.policyOf?.(route) ?? USUAL_POLICY
-  const transport = transportFor(call, name, policy)
-  const about = {
-    ...{ route, alias: span.alias, number: call.attempts.length + 1, after: call.decisions.findLast(isMove) },
-    ...{ policy: transport.reasons, price: world.knowledge.priceOf?.(route) },
+  const transport = transportFor(call, route.name, policy)
+  const gate = createCommitGate({ emit: call.emit, onCommit: span.onContent })
+  const about: AttemptAbout = {
+    route,
+    alias: span.alias,
+    number: call.attempts.length + 1,
+    after: call.decisions.findLast(isMove),
+    policy: transport.reasons,
+    price: world.knowledge.priceOf?.(route),
   }
-  const attempt = async (): Promise<AttemptReport> => {
-    const made = await attemptSafely(world.upstreamOf(name), name, async (upstream) => {
-      const apiKey = await means.token()
-      const signal = attemptSignal(call)
-      return upstream.attempt(transport.request, gate.push, {
-        ...(signal && { signal }),
-        ...(apiKey !== undefined && { apiKey }),
-        ...(!transport.stream && { stream: false }),
-      })
-    })
-    return recorded(call, made, about)
-  }
-  const report = await observeAttempt(world, about, attempt)
+  const report = await observeAttempt(world, about, () =>
+    send(call, route.name, { transport, emit: gate.push, means }).then((made) => recorded(call, made, about)),
+  )
   gate.settle(report.outcome === 'ok')
   span.onAttempt(route, gate.facts(), report)
+  const id = means.credential?.id
   call.last = report
-  if (report.outcome !== 'cancelled') {
-    const { segment } = call.options
-    const attempted = { route: name, error: report.error, ...(segment !== undefined && { segment }) }
-    world.mitigation.attempted(call.request.model ?? '', attempted)
-  }
-  const { credential } = means
-  call.attempts.push({ ...summaryOf(report, about), ...(credential !== undefined && { credential }) })
+  call.attempts.push(summaryOf(report, about, id))
+  tellMitigation(call, report)
   const lesson = lessonOf(report, transport, policy)
-  if (lesson) call.lessons.set(name, new Set([...(call.lessons.get(name) ?? []), lesson]))
-  world.profiles.saw(name, {
+  if (lesson) learn(call, route.name, lesson)
+  world.profiles.saw(route.name, {
     cell: cellOf(transport.request, transport.stream),
     report,
     finishReason: gate.facts().finishReason,
     isFormatRefused: lesson === 'format_refused',
   })
-  const isRenewed = (await means.settle(report, generation)) === 'renewed'
+  const settling = settleMeans(world, means, { report, generation })
+  const isRenewed = settling !== undefined && (await settling) === 'renewed'
   const category = report.error?.category
-  if ((category === 'rate_limit' || category === 'auth') && credential !== undefined && !isRenewed) {
-    const { provider } = candidate.route
-    const failed = call.failedCredentials.get(provider) ?? new Set()
-    call.failedCredentials.set(provider, failed.add(credential))
+  if ((category === 'rate_limit' || category === 'auth') && id !== undefined && !isRenewed) {
+    passOverCredential(call, route.provider, id)
   }
-  return { report, isCommitted: gate.isCommitted(), lesson, credential, isRenewed }
+  return { report, isCommitted: gate.isCommitted(), lesson, credential: id, isRenewed }
+}
+
+type Sending = { readonly transport: Transport; readonly emit: PartSink; readonly means: Means }
+
+/** An upstream that breaks its promise and throws (U1), or is not there, has failed like any other. */
+async function send(call: Call, route: string, { transport, emit, means }: Sending): Promise<AttemptReport> {
+  try {
+    const upstream = call.world.upstreamOf(route)
+    if (upstream === undefined)
+      throw new TurnkeeperError('no_route', `${route}: its provider is not configured`)
+    const token = means.credential?.token()
+    const apiKey = token instanceof Promise ? await token : token
+    return await upstream.attempt(transport.request, emit, attemptOptions(call, transport, apiKey))
+  } catch (thrown) {
+    const error = toTurnkeeperError(thrown)
+    const nothing = { usage: null, durationMs: 0, idleMs: 0, streamed: true }
+    return { route, outcome: 'failed', error, phase: 'before_headers', ...nothing }
+  }
+}
+
+function attemptOptions(
+  call: Call,
+  { stream }: Transport,
+  apiKey: string | undefined,
+): AttemptOptions | undefined {
+  const signal = attemptSignal(call)
+  return {
+    ...(signal && { signal }),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(!stream && { stream: false }),
+  }
 }
 
 /** Ends with the caller's signal, and with the deadline of the call. */
@@ -107,19 +131,31 @@ function attemptSignal({ world, options, deadlineAt }: Call): AbortSignal | unde
 }
 
 function transportFor({ world, request, lessons }: Call, route: string, policy: StreamPolicy): Transport {
-  const shown = world.profiles.shownOf(route)
-  return decideTransport(request, { policy, lessons: lessons.get(route) ?? new Set(), shown })
+  return decideTransport(request, {
+    policy,
+    lessons: lessons?.get(route),
+    shown: world.profiles.shownOf(route),
+  })
+}
+
+function tellMitigation({ world, request, options }: Call, { outcome, route, error }: AttemptReport): void {
+  if (outcome === 'cancelled') return
+  const { segment } = options
+  const attempted = { route, error, ...(segment !== undefined && { segment }) }
+  world.mitigation.attempted(request.model ?? '', attempted)
 }
 
 function summaryOf(
   report: AttemptReport,
-  { policy, price }: { policy: Transport['reasons']; price: Price | undefined },
+  { policy, price }: Pick<AttemptAbout, 'policy' | 'price'>,
+  credential: string | undefined,
 ): AttemptSummary {
   const costUsd = costOf(price, report.usage)
   return {
     ...reportToSummary(report),
     ...(policy.length > 0 && { policy }),
     ...(costUsd !== undefined && { costUsd }),
+    ...(credential !== undefined && { credential }),
   }
 }
 
@@ -128,32 +164,17 @@ function isMove({ type }: Decision): boolean {
   return type === 'retry' || type === 'rotate' || type === 'reroute' || type === 'restart'
 }
 
-/** The report with the id of its record; the evidence is the recorder's from here on. */
+/** The report with the id of its record, if one is kept; its evidence is the recorder's from here on. */
 function recorded(
   { world }: Call,
   made: AttemptReport,
-  { number: attempt, after, alias, policy }: Omit<AttemptAbout, 'route'>,
+  { number: attempt, after, alias, policy }: AttemptAbout,
 ): AttemptReport {
-  const { evidence, ...report } = made
-  if (evidence === undefined) return made
+  if (made.evidence === undefined) return made
   const streamReason = policy.length > 0 ? policy.join(' ') : undefined
   const trail = { alias, attempt, ...(after && { after }), ...(streamReason && { streamReason }) }
   const recordId = world.record(made, trail)
-  return recordId === undefined ? report : { ...report, recordId }
-}
-
-/** An upstream that breaks its promise and throws (U1), or is not there, has failed like any other. */
-async function attemptSafely(
-  upstream: Upstream | undefined,
-  route: string,
-  attempt: (upstream: Upstream) => Promise<AttemptReport>,
-): Promise<AttemptReport> {
-  try {
-    if (upstream) return await attempt(upstream)
-    throw new TurnkeeperError('no_route', `${route}: its provider is not configured`)
-  } catch (thrown) {
-    const error = toTurnkeeperError(thrown)
-    const nothing = { usage: null, durationMs: 0, idleMs: 0, streamed: true }
-    return { route, outcome: 'failed', error, phase: 'before_headers', ...nothing }
-  }
+  if (recordId === undefined) return made
+  const { evidence: _recorders, ...report } = made
+  return { ...report, recordId }
 }

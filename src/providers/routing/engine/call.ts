@@ -73,12 +73,12 @@ export type Call = {
   readonly deadlineAt: number
   readonly attempts: AttemptSummary[]
   readonly decisions: Decision[]
-  /** What attempts have taught of their routes. */
-  readonly lessons: Map<string, Set<Lesson>>
-  /** Credentials that have failed this call, by provider. */
-  readonly failedCredentials: Map<string, Set<string>>
-  /** Routes that cannot serve the request. */
-  unfit: ReadonlyMap<string, TurnkeeperError>
+  /** What attempts have taught of their routes; undefined while nothing. */
+  lessons: Map<string, Set<Lesson>> | undefined
+  /** Credentials that have failed this call, by provider; undefined while none has. */
+  failedCredentials: Map<string, Set<string>> | undefined
+  /** Routes that cannot serve the request; undefined before that is known. */
+  unfit: ReadonlyMap<string, TurnkeeperError> | undefined
   firstError: TurnkeeperError | undefined
   last: AttemptReport | undefined
 }
@@ -97,12 +97,24 @@ export function openCall(
     deadlineAt: world.clock() + deadlineMs,
     attempts: [],
     decisions: [],
-    lessons: new Map(),
-    failedCredentials: new Map(),
-    unfit: new Map(),
+    lessons: undefined,
+    failedCredentials: undefined,
+    unfit: undefined,
     firstError: undefined,
     last: undefined,
   }
+}
+
+/** Keeps what an attempt has taught of its route. */
+export function learn(call: Call, route: string, lesson: Lesson): void {
+  call.lessons ??= new Map()
+  call.lessons.set(route, new Set(call.lessons.get(route)).add(lesson))
+}
+
+/** Keeps the credential of a provider from being tried again by this call. */
+export function passOverCredential(call: Call, provider: string, credential: string): void {
+  call.failedCredentials ??= new Map()
+  call.failedCredentials.set(provider, new Set(call.failedCredentials.get(provider)).add(credential))
 }
 
 /** Keeps a decision, and tells the caller. */

@@ -30,8 +30,11 @@ export function choose({ world, request, options, unfit, deadlineAt }: Call): Ch
     if (leftMs > needsMs) return options.exclude?.(route)
     return `it needs about ${Math.round(needsMs)} ms, and ${Math.max(0, Math.round(leftMs))} ms are left`
   }
-  const timed = deadlineAt === Number.POSITIVE_INFINITY ? {} : { exclude }
-  return world.router.choose(request.model ?? '', { ...options, unfit, ...timed })
+  return world.router.choose(request.model ?? '', {
+    whenAllOpen: options.whenAllOpen,
+    exclude: deadlineAt === Number.POSITIVE_INFINITY ? options.exclude : exclude,
+    unfit,
+  })
 }
 
 /** What to do next; for a retry the wait is over then, and what was learnt during it is heeded. */
@@ -68,7 +71,7 @@ export async function decide(
 }
 
 function hasOtherCredential({ world, failedCredentials }: Call, provider: string): boolean {
-  return world.credentials?.standing(provider, failedCredentials.get(provider)).kind === 'usable'
+  return world.credentials?.standing(provider, failedCredentials?.get(provider)).kind === 'usable'
 }
 
 /** Says the decision wherever it is to be seen, and gives the route that it leads to. */

@@ -5,7 +5,7 @@ import type { RouteCapabilities } from '../../capabilities/capability.ts'
 import type { ModelRequest } from '../../types.ts'
 import type { Upstream } from '../../upstream.ts'
 import type { EngineOptions } from '../engine-types.ts'
-import type { Mitigation } from '../mitigation/detour.ts'
+import type { Detour, Mitigation } from '../mitigation/detour.ts'
 import { type Preflight, preflight } from '../preflight.ts'
 import type { RouteTable } from '../route-table.ts'
 
@@ -17,13 +17,16 @@ export type EntryWorld = {
 }
 
 /** What preflight finds for the alias that the call takes, which the request names from then on. */
-export async function enterAlias(
+export function enterAlias(
   world: EntryWorld,
   request: ModelRequest,
   options: EngineOptions,
-): Promise<Preflight> {
+): Preflight | Promise<Preflight> {
   const detour = world.mitigation.detour(request.model ?? '', options)
-  if (detour === undefined) return check(world, request)
+  return detour === undefined ? check(world, request) : enterDetour(world, request, detour)
+}
+
+async function enterDetour(world: EntryWorld, request: ModelRequest, detour: Detour): Promise<Preflight> {
   const there = await check(world, { ...request, model: detour.model })
   const routes = world.table.find(detour.model)?.routes ?? []
   const isFit = there.refusal === undefined && routes.some(({ name }) => !there.unfit.has(name))
@@ -32,7 +35,10 @@ export async function enterAlias(
   return { ...there, decisions: [detour.decision, ...there.decisions] }
 }
 
-function check({ table, upstreamOf, knowledge }: EntryWorld, request: ModelRequest): Promise<Preflight> {
+function check(
+  { table, upstreamOf, knowledge }: EntryWorld,
+  request: ModelRequest,
+): Preflight | Promise<Preflight> {
   const routes = table.find(request.model ?? '')?.routes ?? []
   return preflight(request, routes, { upstreamOf, capabilitiesOf: knowledge.capabilitiesOf })
 }

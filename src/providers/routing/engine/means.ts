@@ -9,18 +9,16 @@ import type { RouteConfig } from '../../../config/config.ts'
 import type { Reason } from '../../../errors.ts'
 import type { AttemptReport } from '../../upstream.ts'
 import { isRefusal } from '../breaker/rules.ts'
-import type { Places } from '../choice/places.ts'
+import type { Leave, Places } from '../choice/places.ts'
 import type { Credentials, TakenCredential } from '../credentials/credentials.ts'
 import type { HealthScores } from '../measures/health-score.ts'
 import type { Speeds } from '../measures/speed.ts'
 
+/** Taken by one attempt, and settled once. */
 export type Means = {
-  /** Id of the credential; undefined where the provider needs none. */
-  readonly credential: string | undefined
-  /** What is sent as the key; undefined where the upstream has its own or needs none. */
-  token(): Promise<string | undefined>
-  /** Gives back what was taken and tells what happened. `renewed`: the token was refused, and there is a new one. */
-  settle(report: AttemptReport, generation: number): Promise<'renewed' | undefined>
+  readonly leave: Leave
+  /** Undefined where the provider needs none. */
+  readonly credential: TakenCredential | undefined
 }
 
 export type MeansWorld = {
@@ -38,49 +36,76 @@ export type TakeMeansOptions = {
   readonly except: ReadonlySet<string> | undefined
 }
 
-/** Waits for a place, then takes a credential; undefined when the wait was ended. */
-export async function takeMeans(
+const NO_PLACE: Leave = () => {}
+
+/** A place, then a credential; a promise only while all places are taken, of undefined when the wait was ended. */
+export function takeMeans(
   world: MeansWorld,
-  { name, provider }: RouteConfig,
+  route: RouteConfig,
   { signal, except }: TakeMeansOptions,
-): Promise<Means | undefined> {
-  const leave = world.places === undefined ? () => {} : await world.places.take(provider, signal)
-  if (leave === undefined) return undefined
-  const { credentials } = world
+): Means | Promise<Means | undefined> {
+  const place = world.places === undefined ? NO_PLACE : world.places.take(route.provider, signal)
+  if (typeof place === 'function') return equip(world, route, { leave: place, except })
+  return place.then((leave) => leave && equip(world, route, { leave, except }))
+}
+
+type Equipping = { readonly leave: Leave; readonly except: TakeMeansOptions['except'] }
+
+function equip(
+  { credentials, speeds }: MeansWorld,
+  { name, provider }: RouteConfig,
+  { leave, except }: Equipping,
+): Means {
   // The one to try has been decided upon by whoever calls: where none is ready, the least bad one goes.
   const credential =
-    credentials?.take(provider, { ...(except && { except }) }) ??
-    credentials?.take(provider, { lastResort: true })
-  world.speeds?.began(name)
-  return {
-    credential: credential?.id,
-    token: async () => credential?.token(),
-    async settle(report, generation) {
-      leave()
-      world.speeds?.ended(name, report)
-      return learn(world, { report, generation, credential })
-    },
-  }
+    credentials?.take(provider, except && { except }) ?? credentials?.take(provider, LAST_RESORT)
+  speeds?.began(name)
+  return { leave, credential }
 }
 
-type Lesson = {
-  readonly report: AttemptReport
+const LAST_RESORT = { lastResort: true } as const
+
+/** What became of the attempt for which means were taken. */
+export type Result = {
+  readonly report: Pick<AttemptReport, 'route' | 'outcome' | 'error' | 'durationMs' | 'timeToFirstContentMs'>
+  /** Of the route, when the attempt began. */
   readonly generation: number
-  readonly credential: TakenCredential | undefined
 }
 
-async function learn(
+/**
+ * Gives back what was taken and tells what happened. `renewed`: the token was refused, and there is a new one; a promise
+ * only where that has to be seen.
+ */
+export function settleMeans(
+  world: MeansWorld,
+  { leave, credential }: Means,
+  result: Result,
+): Promise<'renewed' | undefined> | undefined {
+  const { report } = result
+  leave()
+  world.speeds?.ended(report.route, report)
+  const settling = credential?.settle(report, result)
+  if (settling !== undefined) {
+    return settling.then((renewed) => {
+      if (renewed === undefined) learn(world, result, credential)
+      return renewed
+    })
+  }
+  learn(world, result, credential)
+  return undefined
+}
+
+function learn(
   { health, scores }: MeansWorld,
-  { report, generation, credential }: Lesson,
-): Promise<'renewed' | undefined> {
+  { report, generation }: Result,
+  credential: TakenCredential | undefined,
+): void {
   const { route, outcome, error } = report
-  const renewed = await credential?.settle(report, { generation })
-  if (outcome === 'cancelled' || renewed) return renewed
+  if (outcome === 'cancelled') return
   if (error === undefined) scores?.succeeded(route)
   else if (error.category === 'server' || error.category === 'network') scores?.failed(route, error.reason)
   // A refused credential answers for itself, unless it turns out to be an outage.
   if (credential === undefined || error === undefined || !isRefusal(error.reason)) {
     health.report(route, generation, error?.reason)
   }
-  return undefined
 }

@@ -54,12 +54,8 @@ export const PROBED_CELLS: readonly Cell[] = [
 
 /** The name of a cell in keys, metrics and words. */
 export function cellName({ stream, tools, format }: Cell): CellName {
-  const parts = [
-    stream ? 'stream' : 'whole',
-    ...(tools ? ['tools'] : []),
-    ...(format === 'text' ? [] : [format]),
-  ]
-  return parts.join('+')
+  const way = stream ? (tools ? 'stream+tools' : 'stream') : tools ? 'whole+tools' : 'whole'
+  return format === 'text' ? way : `${way}+${format}`
 }
 
 /** The cell of a request that is asked for so. */

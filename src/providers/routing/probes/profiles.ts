@@ -38,7 +38,12 @@ export type ProfilesOptions = {
 }
 
 type Held = Omit<Fact, 'forMs'> & { readonly until: number }
-type Counted = Tally & { readonly route: string; readonly cell: CellName; readonly since: number }
+/** Counted in place: every call is. */
+type Counted = { -readonly [Key in keyof Tally]: Tally[Key] } & {
+  readonly route: string
+  readonly cell: CellName
+  readonly since: number
+}
 
 /** Reads the profiles once, then keeps them fresh until closed. */
 export async function openProfiles(options: ProfilesOptions): Promise<Profiles> {
@@ -117,8 +122,9 @@ export async function openProfiles(options: ProfilesOptions): Promise<Profiles> 
       const counted = isCurrent
         ? before
         : { route, cell, since: now(), ok: 0, broken: 0, refused: 0, code: '' }
-      const code = traffic.report.error?.code ?? counted.code
-      tallies.set(key, { ...counted, code, [seen]: counted[seen] + 1 })
+      if (!isCurrent) tallies.set(key, counted)
+      counted.code = traffic.report.error?.code ?? counted.code
+      counted[seen]++
       if (seen !== 'ok') tell(key)
     },
     refresh,

@@ -122,9 +122,7 @@ describe('a token file', () => {
     ['without a token', { refresh_token: 'secret-token' }, 'has no "access_token"'],
   ])('%s is an error that does not quote it', async (_what, content, problem) => {
     write(content)
-    const error = await source()
-      .token()
-      .catch((thrown: unknown) => thrown)
+    const error = await Promise.resolve(source().token()).catch((thrown: unknown) => thrown)
     expect(String(error)).toContain(problem)
     expect(String(error)).not.toContain('secret-token')
   })
