@@ -6,6 +6,8 @@
  * H2. A request is replayed once, and only if it was on a socket that had been used before, which was reset before
  *     it went out or at once after, and no byte came back: then the upstream had closed the idle connection and saw
  *     nothing of it.
+ * H3. An exchange that is over holds nothing of its caller: undici keeps the last handler of each connection, and all
+ *     that hangs from it would grow old with it.
  */
 
 import { lookup } from 'node:dns'
@@ -148,15 +150,20 @@ function sendOnce(sending: Sending): Exchange {
 function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void) | undefined): Exchange {
   const { method = 'POST', url, headers, body } = request
   const openedBefore = opened()
+  // Let go of at the end (H3).
+  let open: { readonly sink: HttpSink; readonly replay: (() => void) | undefined } | undefined = {
+    sink,
+    replay,
+  }
   let controller: Dispatcher.DispatchController | undefined
-  let isOver = false
   let sentAt: number | undefined
   let isReused = false
   let sawResponse = false
 
   const fail = (cause: Error): void => {
-    if (isOver) return
-    isOver = true
+    if (open === undefined) return
+    const { sink, replay } = open
+    open = undefined
     // Not yet sent: the idle connection broke while the request waited for its turn on it.
     const sawNothing =
       sentAt === undefined
@@ -169,23 +176,21 @@ function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started
-      if (isOver) return started.abort(new Error('aborted'))
+      if (open === undefined) return started.abort(new Error('aborted'))
       sentAt = performance.now()
       isReused = opened() === openedBefore
-      sink.onSent()
+      open.sink.onSent()
     },
     onResponseStart(_controller, status, responseHeaders) {
-      if (isOver || status < 200) return
+      if (open === undefined || status < 200) return
       sawResponse = true
-      sink.onHeaders(status, responseHeaders)
+      open.sink.onHeaders(status, responseHeaders)
     },
-    onResponseData(_controller, chunk) {
-      if (!isOver) sink.onData(chunk)
-    },
+    onResponseData: (_controller, chunk) => open?.sink.onData(chunk),
     onResponseEnd() {
-      if (isOver) return
-      isOver = true
-      sink.onEnd()
+      const ended = open
+      open = undefined
+      ended?.sink.onEnd()
     },
     onResponseError: (_controller, cause) => fail(cause),
   }
@@ -206,13 +211,14 @@ function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void
       'the request cannot be sent: check base URL and headers',
       { cause },
     )
-    if (!isOver) queueMicrotask(() => sink.onError(error))
-    isOver = true
+    const failed = open
+    open = undefined
+    if (failed !== undefined) queueMicrotask(() => failed.sink.onError(error))
   }
   return {
     abort() {
-      if (isOver) return
-      isOver = true
+      if (open === undefined) return
+      open = undefined
       controller?.abort(new Error('aborted'))
     },
   }
