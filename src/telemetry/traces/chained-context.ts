@@ -1,15 +1,14 @@
 import type { Context } from '@opentelemetry/api'
 
 /**
- * A context as a chain of values. OpenTelemetry's own copies all of its values into a new `Map` for each that is set,
- * which is most of what entering a span costs.
+ * A context as a chain of values. OpenTelemetry's own copies all of its values into a new `Map` for each that is set.
  */
-class ChainedContext implements Context {
+export class ChainedContext implements Context {
   readonly #above: Context
-  readonly #key: symbol | undefined
+  readonly #key: symbol
   readonly #value: unknown
 
-  constructor(above: Context, key?: symbol, value?: unknown) {
+  constructor(above: Context, key: symbol, value?: unknown) {
     this.#above = above
     this.#key = key
     this.#value = value
@@ -26,9 +25,4 @@ class ChainedContext implements Context {
   deleteValue(key: symbol): Context {
     return new ChainedContext(this, key)
   }
-}
-
-/** A context with the same values, to which others are added cheaply. */
-export function chained(within: Context): Context {
-  return within instanceof ChainedContext ? within : new ChainedContext(within)
 }

@@ -1,7 +1,5 @@
 /** Traces over OTLP/HTTP, in batches. */
 
-import { context } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace'
 import {
@@ -33,7 +31,6 @@ export function exportTraces(
 
 /** Sends spans to an exporter, in batches. */
 export function exportSpansTo(exporter: SpanExporter, identity: Identity): TraceExport {
-  shareContext()
   const processor = new BatchSpanProcessor({ exporter })
   return {
     resource: resourceOf(identity),
@@ -41,13 +38,4 @@ export function exportSpansTo(exporter: SpanExporter, identity: Identity): Trace
     ended: (span) => processor.onEnd(span),
     close: () => processor.shutdown(),
   }
-}
-
-/**
- * The one global: spans that a tool makes with its own OpenTelemetry must nest in ours, and the API's context is
- * how they find them. The first manager of the process stays, whosever it is; a second call changes nothing.
- */
-function shareContext(): void {
-  const manager = new AsyncLocalStorageContextManager().enable()
-  if (!context.setGlobalContextManager(manager)) manager.disable()
 }

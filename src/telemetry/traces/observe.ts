@@ -1,25 +1,26 @@
 import {
   type Context,
-  context,
   INVALID_TRACEID,
+  ROOT_CONTEXT,
   type Span,
+  type Link,
   type SpanContext,
   SpanKind,
   TraceFlags,
   trace,
 } from '@opentelemetry/api'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { RandomIdGenerator, SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
+import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
 import { TurnkeeperError } from '../../errors.ts'
 import { OPERATIONS, type Operation } from '../catalogue.ts'
 import type { Redactor } from '../redaction.ts'
 import { ATTR } from '../semconv.ts'
-import type { ActiveSpan, Attributes, ObserveOptions, Telemetry } from '../telemetry.ts'
-import { chained } from './chained-context.ts'
-import { activeCarrier, contextFromCarrier, linksFromCarriers } from './propagation.ts'
-import { RecordedSpan, type SpanSink, type SpanWorld } from './span.ts'
-import { type OpenBudget, openBudget, type SpanBudget, spendSpan } from './span-budget.ts'
-import { spanIdOf, traceIdOf } from './span-ids.ts'
+import type { ActiveSpan, Attributes, Carrier, ObserveOptions, Telemetry } from '../telemetry.ts'
+import { ChainedContext } from './chained-context.ts'
+import { carrierOf, carrierOfIds, idsFromCarrier } from './propagation.ts'
+import { shareContext } from './shared-context.ts'
+import { RecordedSpan, SPAN_KEY, type SpanSink, type SpanWorld } from './span.ts'
+import { BUDGET_KEY, type SpanBudget, spendSpan } from './span-budget.ts'
+import { createRandomIds, spanIdOf, traceIdOf } from './span-ids.ts'
 
 export type ObserveDependencies = {
   readonly sink: SpanSink
@@ -53,84 +54,80 @@ export function createObserve({
 }: ObserveDependencies): Pick<Telemetry, 'observe' | 'carrier'> {
   const maxChars = captureContent ? MAX_CONTENT_CHARS : MAX_ATTRIBUTE_CHARS
   const world: SpanWorld = { sink, capturesContent: captureContent, clean: rememberClean(redactor, maxChars) }
-  const propagator = new W3CTraceContextPropagator()
-  const ids = new RandomIdGenerator()
-  const sampler = new TraceIdRatioBasedSampler(sampling)
-
-  const isSampled = (traceId: string): boolean =>
-    sampler.shouldSample(context.active(), traceId).decision === SamplingDecision.RECORD_AND_SAMPLED
+  const contexts = shareContext()
+  const random = createRandomIds()
+  const isSampled = sampler(sampling)
 
   return {
-    carrier: () => activeCarrier(propagator),
+    carrier() {
+      const active = contexts.active()
+      return active instanceof RecordedSpan ? carrierOfIds(active.ids) : carrierOf(active)
+    },
     observe<T>(
       operation: Operation,
       attributes: Attributes,
-      work: (span: ActiveSpan) => Promise<T>,
+      work: Work<T>,
       { parent: carrier, links, knownAs, startedAt }: ObserveOptions = DEFAULTS,
     ): Promise<T> {
-      const within = carrier === undefined ? context.active() : contextFromCarrier(propagator, carrier)
-      const above = trace.getSpan(within)
-      const parent = contextOf(above)
+      const around = contexts.active()
+      // a span that a carrier names stands in the place of the active one
+      const above = carrier === undefined ? spanOf(around) : undefined
+      const parent = carrier === undefined ? idsOf(above) : idsFromCarrier(carrier)
       if (parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0)
-        return runUnseen(within, work)
+        return carrier === undefined
+          ? runUnseen(work)
+          : contexts.with(unseen(around, parent), runUnseen<T>, undefined, work)
 
-      const traceId = parent?.traceId ?? (knownAs ? traceIdOf(knownAs) : ids.generateTraceId())
-      const spanId = knownAs ? spanIdOf(operation, knownAs) : ids.generateSpanId()
+      const traceId = parent?.traceId ?? (knownAs ? traceIdOf(knownAs) : random.traceId())
+      const spanId = knownAs ? spanIdOf(operation, knownAs) : random.spanId()
       if (parent === undefined && !isSampled(traceId)) {
-        const unkept = { traceId, spanId, traceFlags: TraceFlags.NONE }
-        return runUnseen(trace.setSpanContext(chained(within), unkept), work)
+        const ids = { traceId, spanId, traceFlags: TraceFlags.NONE }
+        return contexts.with(unseen(around, ids), runUnseen<T>, undefined, work)
       }
       const name = spanName(operation, attributes)
-      const budget = carrier === undefined ? spendSpan(within) : undefined
-      if (budget?.isSpent) return runDropped(droppedSpan(name, budget), work)
+      const budget = carrier === undefined ? budgetOf(around) : undefined
+      if (budget !== undefined && !spendSpan(budget)) return runSeen(droppedSpan(name, budget), work)
 
       const span = new RecordedSpan(world, {
-        ...{ name, parent, startedAt, kind: SPAN_KINDS[OPERATIONS[operation].kind] },
-        context: below(parent, { traceId, spanId }),
-        links: links === undefined ? [] : linksFromCarriers(propagator, links),
+        name,
+        kind: SPAN_KINDS[OPERATIONS[operation].kind],
+        ids: below(parent, traceId, spanId),
+        parent,
+        links: links === undefined ? [] : linksTo(links),
+        around,
+        budget,
         origin: above instanceof RecordedSpan ? above.origin : Date.now() - performance.now(),
+        startedAt,
       })
       span.set(attributes)
-      const opened = budget === undefined ? openBudget(span) : undefined
-      const around = chained(within)
-      const inside = trace.setSpan(opened ? opened.in(around) : around, span)
-      return context.with(inside, runSeen<T>, undefined, span, work, opened)
+      return contexts.with(span, runSeen<T>, undefined, span, work)
     },
   }
 }
 
-async function runSeen<T>(
-  span: RecordedSpan,
-  work: (span: ActiveSpan) => Promise<T>,
-  budget: OpenBudget | undefined,
-): Promise<T> {
+type Work<T> = (span: ActiveSpan) => Promise<T>
+
+async function runSeen<T>(span: ActiveSpan & { end?(): void }, work: Work<T>): Promise<T> {
   try {
     return await work(span)
   } catch (error) {
     markRejected(span, error)
     throw error
   } finally {
-    budget?.close()
-    span.end()
+    span.end?.()
   }
 }
 
 /** Runs work in a trace that was sampled out: nothing is worked out for it. */
-async function runUnseen<T>(within: Context, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
-  return within === context.active() ? work(UNSEEN) : context.with(within, work, undefined, UNSEEN)
+function runUnseen<T>(work: Work<T>): Promise<T> {
+  try {
+    return work(UNSEEN)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 const UNSEEN: ActiveSpan = { capturesContent: false, set() {}, event() {}, fail() {} }
-
-/** Runs work that has no span of its own. */
-async function runDropped<T>(active: ActiveSpan, work: (span: ActiveSpan) => Promise<T>): Promise<T> {
-  try {
-    return await work(active)
-  } catch (error) {
-    markRejected(active, error)
-    throw error
-  }
-}
 
 /** In place of a span beyond the bound: what failed in it, or happened, is told on the span that the bound is of. */
 function droppedSpan(name: string, { root }: SpanBudget): ActiveSpan {
@@ -142,18 +139,39 @@ function droppedSpan(name: string, { root }: SpanBudget): ActiveSpan {
   }
 }
 
+/** A context whose span is not kept, nor anything in it. */
+function unseen(around: Context, ids: SpanContext): Context {
+  return new ChainedContext(around, SPAN_KEY, trace.wrapSpanContext(ids))
+}
+
+function spanOf(within: Context): Span | undefined {
+  return within instanceof RecordedSpan ? within : trace.getSpan(within)
+}
+
 /** The ids of the span above, if it has any: those of a tracer that does nothing are all zeros. */
-function contextOf(above: Span | undefined): SpanContext | undefined {
+function idsOf(above: Span | undefined): SpanContext | undefined {
   const ids = above?.spanContext()
   return ids === undefined || ids.traceId === INVALID_TRACEID ? undefined : ids
 }
 
-function below(parent: SpanContext | undefined, ids: Pick<SpanContext, 'traceId' | 'spanId'>): SpanContext {
-  const { traceId, spanId } = ids
+function budgetOf(within: Context): SpanBudget | undefined {
+  if (within instanceof RecordedSpan) return within.budget
+  return within.getValue(BUDGET_KEY) as SpanBudget | undefined // the key is ours alone
+}
+
+function below(parent: SpanContext | undefined, traceId: string, spanId: string): SpanContext {
   const traceFlags = TraceFlags.SAMPLED
   return parent?.traceState === undefined
     ? { traceId, spanId, traceFlags }
     : { traceId, spanId, traceFlags, traceState: parent.traceState }
+}
+
+/** Links to the carriers' spans; carriers without a valid one are left out. */
+function linksTo(carriers: readonly Carrier[]): Link[] {
+  return carriers.flatMap((carrier) => {
+    const context = idsFromCarrier(carrier)
+    return context === undefined ? [] : [{ context }]
+  })
 }
 
 /** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */
@@ -161,6 +179,14 @@ function spanName(operation: Operation, attributes: Attributes): string {
   const entry = OPERATIONS[operation]
   const subject = 'subject' in entry ? attributes[entry.subject] : undefined
   return subject === undefined ? operation : `${operation} ${subject}`
+}
+
+/** Whether a trace that begins here is kept: the same for a trace id in every process. */
+function sampler(sampling: number): (traceId: string) => boolean {
+  if (sampling >= 1) return () => true
+  const ratio = new TraceIdRatioBasedSampler(sampling)
+  const { RECORD_AND_SAMPLED } = SamplingDecision
+  return (traceId) => ratio.shouldSample(ROOT_CONTEXT, traceId).decision === RECORD_AND_SAMPLED
 }
 
 function markRejected(span: ActiveSpan, error: unknown): void {

@@ -1,31 +1,40 @@
+/** W3C trace context (https://www.w3.org/TR/trace-context/) as text, and back. */
+
 import {
   type Context,
-  context,
   defaultTextMapGetter,
   defaultTextMapSetter,
-  type Link,
-  type TextMapPropagator,
+  ROOT_CONTEXT,
+  type SpanContext,
   trace,
 } from '@opentelemetry/api'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import type { Carrier } from '../telemetry.ts'
-import { chained } from './chained-context.ts'
 
-/** The active span as W3C trace context (https://www.w3.org/TR/trace-context/); `{}` outside of any span. */
-export function activeCarrier(propagator: TextMapPropagator): Carrier {
+const PROPAGATOR = new W3CTraceContextPropagator()
+
+/** What every process of ours writes: this version, small digits, nothing more. The rest is the propagator's to judge. */
+const USUAL = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-0[01]$/
+
+/** The span of a context; `{}` where it has none. */
+export function carrierOf(within: Context): Carrier {
   const carrier: { traceparent?: string; tracestate?: string } = {}
-  propagator.inject(context.active(), carrier, defaultTextMapSetter)
+  PROPAGATOR.inject(within, carrier, defaultTextMapSetter)
   return carrier
 }
 
-/** The active context with the carrier's span in the place of the active one; without any span if it has none. */
-export function contextFromCarrier(propagator: TextMapPropagator, carrier: Carrier): Context {
-  return propagator.extract(trace.deleteSpan(chained(context.active())), carrier, defaultTextMapGetter)
+/** A span of our own, whose ids are valid. */
+export function carrierOfIds({ traceId, spanId, traceFlags, traceState }: SpanContext): Carrier {
+  const traceparent = `00-${traceId}-${spanId}-0${traceFlags}`
+  return traceState === undefined ? { traceparent } : { traceparent, tracestate: traceState.serialize() }
 }
 
-/** Links to the carriers' spans; carriers without a valid one are left out. */
-export function linksFromCarriers(propagator: TextMapPropagator, carriers: readonly Carrier[]): Link[] {
-  return carriers.flatMap((carrier) => {
-    const spanContext = trace.getSpanContext(contextFromCarrier(propagator, carrier))
-    return spanContext === undefined ? [] : [{ context: spanContext }]
-  })
+/** The span that a carrier names, elsewhere; undefined where it names no valid one. */
+export function idsFromCarrier(carrier: Carrier): SpanContext | undefined {
+  const { traceparent = '', tracestate } = carrier
+  if (tracestate !== undefined || !USUAL.test(traceparent)) {
+    return trace.getSpanContext(PROPAGATOR.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
+  }
+  const traceFlags = traceparent.endsWith('1') ? 1 : 0
+  return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), traceFlags, isRemote: true }
 }
