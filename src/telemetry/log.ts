@@ -1,4 +1,4 @@
-import { INVALID_TRACEID, trace } from '@opentelemetry/api'
+import { isSpanContextValid, trace } from '@opentelemetry/api'
 import { type DestinationStream, pino } from 'pino'
 import type { LogLevel } from '../config/config.ts'
 import type { Redactor } from './redaction.ts'
@@ -20,9 +20,8 @@ export async function createLog({ level, stream, base, redactor }: LogOptions): 
     {
       level,
       base,
-      timestamp: createTimestamp(),
+      timestamp: createStamp(),
       messageKey: 'message',
-      mixin: activeSpanIds,
       formatters: {
         level: (label) => ({ level: label }),
         // pino hands its own merged object over and takes an object back; `fields` keeps an object one
@@ -35,8 +34,17 @@ export async function createLog({ level, stream, base, redactor }: LogOptions): 
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
+/**
+ * The time and the ids of the active span, as the piece of JSON that pino takes for the time: ids that go in as fields are
+ * merged, copied, redacted and escaped with the others, which was a third of what a line cost.
+ */
+function createStamp(): () => string {
+  const timeText = createClock()
+  return () => `,"time":"${timeText()}"${activeSpanIds()}`
+}
+
 /** pino's `isoTime`, which formats a whole date for each line; seconds change less often. */
-function createTimestamp(): () => string {
+function createClock(): () => string {
   let second = 0
   let upToSecond = ''
   return () => {
@@ -46,7 +54,7 @@ function createTimestamp(): () => string {
       second = current
       upToSecond = new Date(current * 1000).toISOString().slice(0, -'000Z'.length)
     }
-    return `,"time":"${upToSecond}${String(now - current * 1000).padStart(3, '0')}Z"`
+    return `${upToSecond}${String(now - current * 1000).padStart(3, '0')}Z`
   }
 }
 
@@ -58,12 +66,10 @@ async function destinationOf(stream: NodeJS.WritableStream): Promise<Destination
 }
 
 /** Under the names of https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/. */
-function activeSpanIds(): Record<string, string> {
-  const spanContext = trace.getActiveSpan()?.spanContext()
-  if (spanContext === undefined || spanContext.traceId === INVALID_TRACEID) return {}
-  return {
-    trace_id: spanContext.traceId,
-    span_id: spanContext.spanId,
-    trace_flags: spanContext.traceFlags.toString(16).padStart(2, '0'),
-  }
+function activeSpanIds(): string {
+  const ids = trace.getActiveSpan()?.spanContext()
+  if (ids === undefined || !isSpanContextValid(ids)) return ''
+  const { traceId, spanId, traceFlags } = ids
+  const flags = traceFlags.toString(16).padStart(2, '0')
+  return `,"trace_id":"${traceId}","span_id":"${spanId}","trace_flags":"${flags}"`
 }
