@@ -73,30 +73,28 @@ export function createObserve({
       // a span that a carrier names stands in the place of the active one
       const above = carrier === undefined ? spanOf(around) : undefined
       const parent = carrier === undefined ? idsOf(above) : idsFromCarrier(carrier)
-      if (parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0)
-        return carrier === undefined
-          ? runUnseen(work)
-          : contexts.with(unseen(around, parent), runUnseen<T>, undefined, work)
-
+      if (parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0) {
+        if (carrier === undefined) return started(UNSEEN, work)
+        return contexts.with(unseen(around, parent), started<T>, undefined, UNSEEN, work)
+      }
       const traceId = parent?.traceId ?? (knownAs ? traceIdOf(knownAs) : random.traceId())
       const spanId = knownAs ? spanIdOf(operation, knownAs) : random.spanId()
       if (parent === undefined && !isSampled(traceId)) {
         const ids = { traceId, spanId, traceFlags: TraceFlags.NONE }
-        return contexts.with(unseen(around, ids), runUnseen<T>, undefined, work)
+        return contexts.with(unseen(around, ids), started<T>, undefined, UNSEEN, work)
       }
       const name = spanName(operation, attributes)
       const budget = carrier === undefined ? budgetOf(around) : undefined
-      if (budget !== undefined && !spendSpan(budget)) return runSeen(droppedSpan(name, budget), work)
+      if (budget !== undefined && !spendSpan(budget)) return runDropped(droppedSpan(name, budget), work)
 
       const span = new RecordedSpan(world, {
         name,
         kind: SPAN_KINDS[OPERATIONS[operation].kind],
         ids: below(parent, traceId, spanId),
         parent,
-        links: links === undefined ? [] : linksTo(links),
+        links: links?.flatMap(linkTo),
         around,
         budget,
-        origin: above instanceof RecordedSpan ? above.origin : Date.now() - performance.now(),
         startedAt,
       })
       span.set(attributes)
@@ -107,26 +105,41 @@ export function createObserve({
 
 type Work<T> = (span: ActiveSpan) => Promise<T>
 
-async function runSeen<T>(span: ActiveSpan & { end?(): void }, work: Work<T>): Promise<T> {
+/** Runs work in a span that ends with it. By `then`, which leaves half as much garbage behind as an async function. */
+function runSeen<T>(span: RecordedSpan, work: Work<T>): Promise<T> {
+  return started(span, work).then(
+    (value) => {
+      span.end()
+      return value
+    },
+    (error: unknown) => {
+      markRejected(span, error)
+      span.end()
+      throw error
+    },
+  )
+}
+
+/** Runs work that has no span of its own. */
+async function runDropped<T>(active: ActiveSpan, work: Work<T>): Promise<T> {
   try {
-    return await work(span)
+    return await work(active)
   } catch (error) {
-    markRejected(span, error)
+    markRejected(active, error)
     throw error
-  } finally {
-    span.end?.()
   }
 }
 
-/** Runs work in a trace that was sampled out: nothing is worked out for it. */
-function runUnseen<T>(work: Work<T>): Promise<T> {
+/** Runs work; what it throws before it first waits is a rejection too. */
+function started<T>(span: ActiveSpan, work: Work<T>): Promise<T> {
   try {
-    return work(UNSEEN)
+    return work(span)
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
+/** In a trace that was sampled out: nothing is worked out for it. */
 const UNSEEN: ActiveSpan = { capturesContent: false, set() {}, event() {}, fail() {} }
 
 /** In place of a span beyond the bound: what failed in it, or happened, is told on the span that the bound is of. */
@@ -166,12 +179,10 @@ function below(parent: SpanContext | undefined, traceId: string, spanId: string)
     : { traceId, spanId, traceFlags, traceState: parent.traceState }
 }
 
-/** Links to the carriers' spans; carriers without a valid one are left out. */
-function linksTo(carriers: readonly Carrier[]): Link[] {
-  return carriers.flatMap((carrier) => {
-    const context = idsFromCarrier(carrier)
-    return context === undefined ? [] : [{ context }]
-  })
+/** A link to the span that a carrier names; nothing where it names no valid one. */
+function linkTo(carrier: Carrier): Link[] {
+  const context = idsFromCarrier(carrier)
+  return context === undefined ? [] : [{ context }]
 }
 
 /** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */
@@ -184,6 +195,7 @@ function spanName(operation: Operation, attributes: Attributes): string {
 /** Whether a trace that begins here is kept: the same for a trace id in every process. */
 function sampler(sampling: number): (traceId: string) => boolean {
   if (sampling >= 1) return () => true
+  if (sampling <= 0) return () => false
   const ratio = new TraceIdRatioBasedSampler(sampling)
   const { RECORD_AND_SAMPLED } = SamplingDecision
   return (traceId) => ratio.shouldSample(ROOT_CONTEXT, traceId).decision === RECORD_AND_SAMPLED

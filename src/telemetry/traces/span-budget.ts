@@ -17,13 +17,15 @@ export const BUDGET_KEY = createContextKey('turnkeeper span budget')
 export type SpanBudget = {
   /** The outermost span of this process. */
   readonly root: ActiveSpan
+  /** Epoch milliseconds at the origin of `performance.now()`: the same for all of these spans, so that they fit together. */
+  readonly origin: number
   made: number
   dropped: number
 }
 
 /** The budget of `root`, which is the first span of it. */
 export function openBudget(root: ActiveSpan): SpanBudget {
-  return { root, made: 1, dropped: 0 }
+  return { root, origin: Date.now() - performance.now(), made: 1, dropped: 0 }
 }
 
 /** Takes one more span from a budget; false where it is spent, and no further span may be made. */

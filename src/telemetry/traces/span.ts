@@ -49,13 +49,11 @@ export type SpanStart = {
   readonly kind: SpanKind
   readonly ids: SpanContext
   readonly parent: SpanContext | undefined
-  readonly links: Link[]
+  readonly links: Link[] | undefined
   /** The context that it is opened in. */
   readonly around: Context
   /** What it is taken from. Default: a budget of its own. */
   readonly budget: SpanBudget | undefined
-  /** Epoch milliseconds at the origin of `performance.now()`: the same for a whole trace, so that its spans fit together. */
-  readonly origin: number
   /** Epoch milliseconds. Default: now. */
   readonly startedAt: number | undefined
 }
@@ -66,11 +64,10 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan, Context {
   readonly ids: SpanContext
   readonly parentSpanContext?: SpanContext
   readonly attributes: OtelAttributes = {}
-  readonly links: Link[]
-  readonly events: TimedEvent[] = []
+  links: Link[] = NONE
+  events: TimedEvent[] = NONE
   status: SpanStatus = UNSET
   readonly budget: SpanBudget
-  readonly origin: number
   readonly #world: SpanWorld
   readonly #around: Context
   readonly #startMs: number
@@ -81,16 +78,15 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan, Context {
     this.kind = start.kind
     this.ids = start.ids
     if (start.parent !== undefined) this.parentSpanContext = start.parent
-    this.links = start.links
+    if (start.links !== undefined) this.links = start.links
     this.budget = start.budget ?? openBudget(this)
-    this.origin = start.origin
     this.#world = world
     this.#around = start.around
     this.#startMs = start.startedAt ?? this.#now()
   }
 
   #now(): number {
-    return this.origin + performance.now()
+    return this.budget.origin + performance.now()
   }
 
   get capturesContent(): boolean {
@@ -104,6 +100,7 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan, Context {
   event(name: string, attributes: Attributes = {}): void {
     if (this.#endMs !== undefined) return
     const own = copyAttributes(attributes, {}, this.#world.clean)
+    if (this.events === NONE) this.events = []
     this.events.push({ name, time: millisToHrTime(this.#now()), attributes: own })
   }
 
@@ -166,7 +163,7 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan, Context {
   }
 
   addLinks(links: Link[]): this {
-    if (this.isRecording()) this.links.push(...links.map(({ context }) => ({ context })))
+    if (this.isRecording()) this.links = [...this.links, ...links.map(({ context }) => ({ context }))]
     return this
   }
 
@@ -226,6 +223,8 @@ export class RecordedSpan implements Span, ReadableSpan, ActiveSpan, Context {
   }
 }
 
+/** Most spans have no link and no event: they share a list that nothing can be added to. */
+const NONE = Object.freeze([]) as unknown as never[]
 const UNSET: SpanStatus = { code: SpanStatusCode.UNSET }
 
 function copyAttributes(
