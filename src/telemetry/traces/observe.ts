@@ -1,9 +1,9 @@
 import {
   type Context,
   INVALID_TRACEID,
+  type Link,
   ROOT_CONTEXT,
   type Span,
-  type Link,
   type SpanContext,
   SpanKind,
   TraceFlags,
@@ -14,7 +14,7 @@ import { TurnkeeperError } from '../../errors.ts'
 import { OPERATIONS, type Operation } from '../catalogue.ts'
 import type { Redactor } from '../redaction.ts'
 import { ATTR } from '../semconv.ts'
-import type { ActiveSpan, Attributes, Carrier, ObserveOptions, Telemetry } from '../telemetry.ts'
+import type { ActiveSpan, Attributes, ObserveOptions, Telemetry } from '../telemetry.ts'
 import { ChainedContext } from './chained-context.ts'
 import { carrierOf, carrierOfIds, idsFromCarrier } from './propagation.ts'
 import { shareContext } from './shared-context.ts'
@@ -92,7 +92,7 @@ export function createObserve({
         kind: SPAN_KINDS[OPERATIONS[operation].kind],
         ids: below(parent, traceId, spanId),
         parent,
-        links: links?.flatMap(linkTo),
+        links: links?.flatMap((other) => linkTo(other === carrier ? parent : idsFromCarrier(other))),
         around,
         budget,
         startedAt,
@@ -179,9 +179,8 @@ function below(parent: SpanContext | undefined, traceId: string, spanId: string)
     : { traceId, spanId, traceFlags, traceState: parent.traceState }
 }
 
-/** A link to the span that a carrier names; nothing where it names no valid one. */
-function linkTo(carrier: Carrier): Link[] {
-  const context = idsFromCarrier(carrier)
+/** Nothing for a carrier that names no valid span. */
+function linkTo(context: SpanContext | undefined): Link[] {
   return context === undefined ? [] : [{ context }]
 }
 
