@@ -7,10 +7,17 @@ const timeouts = { connectMs: 10, headersMs: 100, firstContentMs: 500, idleMs: 2
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-function start(): { deadlines: Deadlines; expired: DeadlineReason[] } {
+function start(patience: Partial<typeof timeouts> = {}): { deadlines: Deadlines; expired: DeadlineReason[] } {
   const expired: DeadlineReason[] = []
   const onExpire = (reason: DeadlineReason): void => void expired.push(reason)
-  return { deadlines: startDeadlines({ timeouts, now: () => performance.now(), onExpire }), expired }
+  return {
+    deadlines: startDeadlines({
+      timeouts: { ...timeouts, ...patience },
+      now: () => performance.now(),
+      onExpire,
+    }),
+    expired,
+  }
 }
 
 test('headers are waited for from the sent request', () => {
@@ -110,4 +117,33 @@ test('the silence under way counts from the last byte, and ends with the attempt
   expect(deadlines.silenceMs).toBe(30)
   deadlines.stop()
   expect(deadlines.silenceMs).toBe(0)
+})
+
+test('a finished answer is waited on for 5 s, to the millisecond, whenever it was finished', () => {
+  for (const finishedAt of [0, 1200, 4999, 5000, 12_345]) {
+    const { deadlines, expired } = start({ idleMs: 30_000, firstContentMs: 60_000, totalMs: 600_000 })
+    deadlines.sent()
+    deadlines.headers()
+    vi.advanceTimersByTime(finishedAt)
+    deadlines.bytes(100)
+    deadlines.finished()
+    vi.advanceTimersByTime(4999)
+    expect(expired).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(expired).toEqual(['stall'])
+  }
+})
+
+test('an attempt holds one timer, and sets none for what happens to it', () => {
+  const setTimer = vi.spyOn(globalThis, 'setTimeout')
+  const { deadlines } = start()
+  deadlines.sent()
+  deadlines.headers()
+  deadlines.bytes(100)
+  deadlines.content()
+  deadlines.finished()
+  expect(setTimer).toHaveBeenCalledTimes(1)
+  deadlines.stop()
+  expect(vi.getTimerCount()).toBe(0)
+  setTimer.mockRestore()
 })

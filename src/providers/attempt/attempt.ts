@@ -186,7 +186,7 @@ function attempt(
     signal?.addEventListener('abort', onAbort, { once: true })
     record.evidence?.sent({ method: 'POST', ...built.http })
     exchange = http.send(built.http, {
-      onSent: deadlines.sent,
+      onSent: () => deadlines.sent(),
       onHeaders(status, headers) {
         deadlines.headers()
         record.headers(status, headers)

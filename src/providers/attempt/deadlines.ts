@@ -1,6 +1,6 @@
 /**
- * The timers of one attempt, on one native timer: progress only moves deadlines away, so a byte costs a reading
- * of the clock and no timer call, and the timer looks again when it fires.
+ * The timers of one attempt, on one native timer that looks every few seconds, and when something is due: what
+ * happens in between only notes its time, since no deadline can begin and pass between two looks.
  *
  * The fifth one, `connect`, is kept by the connector, which alone knows waiting for a socket from connecting it.
  */
@@ -16,6 +16,7 @@ export type Deadlines = {
   headers(): void
   /** So many have come, now or at `at` by the clock of the timers. */
   bytes(sizeBytes: number, at?: number): void
+  /** Content was in what came last. */
   content(): void
   /** The answer has said why it ended; only usage and an end marker may follow, and not for long. */
   finished(): void
@@ -49,98 +50,120 @@ const FLOOR_WINDOWS = 2
 
 /** Starts the total timer at once; the others start as the attempt goes on. */
 export function startDeadlines(options: DeadlineOptions): Deadlines {
-  const { timeouts, now, onExpire, floorBytesPerSecond = FLOOR_BYTES_PER_SECOND } = options
-  const { headersMs, firstContentMs, totalMs } = timeouts
-  const startedAt = now()
-  let idleMs = timeouts.idleMs
-  let sentAt: number | undefined
-  let lastByteAt: number | undefined
-  let lastContentAt = 0
-  const windowMs = FLOOR_WINDOWS * Math.max(timeouts.idleMs, firstContentMs)
-  const floorBytes = Math.ceil((floorBytesPerSecond * windowMs) / 1000)
-  let windowFrom = 0
-  let windowBytes = 0
-  let longestSilenceMs = 0
-  let timer: NodeJS.Timeout | undefined
-  let armedFor = Number.POSITIVE_INFINITY
-  let isStopped = false
-
-  const next = (): Due => {
-    const total = ['timeout_total', startedAt + totalMs, totalMs] as const
-    if (lastByteAt !== undefined) {
-      const stall = ['stall', lastByteAt + idleMs, idleMs] as const
-      const content = ['timeout_first_content', lastContentAt + firstContentMs, firstContentMs] as const
-      const floor = ['stall', windowFrom + windowMs, windowMs] as const
-      return earliest(earliest(total, stall), earliest(content, floor))
-    }
-    if (sentAt === undefined) return total
-    return earliest(total, ['timeout_headers', sentAt + headersMs, headersMs])
-  }
-  const arm = (): void => {
-    const [, at] = next()
-    if (isStopped || at >= armedFor) return
-    clearTimeout(timer)
-    armedFor = at
-    timer = setTimeout(look, Math.max(1, Math.ceil(at - now())))
-  }
-  const look = (): void => {
-    armedFor = Number.POSITIVE_INFINITY
-    nextWindow()
-    const [reason, at, afterMs] = next()
-    if (now() < at) arm()
-    else {
-      noteSilence(now())
-      stop()
-      onExpire(reason, afterMs)
-    }
-  }
-  /** A window in which enough came is followed by another one. */
-  const nextWindow = (): void => {
-    if (lastByteAt === undefined || now() < windowFrom + windowMs || windowBytes < floorBytes) return
-    windowFrom = now()
-    windowBytes = 0
-  }
-  const noteSilence = (at: number): void => {
-    if (lastByteAt !== undefined) longestSilenceMs = Math.max(longestSilenceMs, at - lastByteAt)
-  }
-  const stop = (): void => {
-    isStopped = true
-    clearTimeout(timer)
-  }
-
-  arm()
-  return {
-    sent() {
-      sentAt = now()
-      arm()
-    },
-    headers() {
-      lastByteAt = lastContentAt = windowFrom = now()
-      arm()
-    },
-    bytes(sizeBytes, at = now()) {
-      noteSilence(at)
-      windowBytes += sizeBytes
-      lastByteAt = at
-    },
-    content() {
-      lastContentAt = now()
-    },
-    finished() {
-      idleMs = Math.min(idleMs, FINISHED_IDLE_MS)
-      arm()
-    },
-    stop,
-    get longestSilenceMs() {
-      return longestSilenceMs
-    },
-    get silenceMs() {
-      return isStopped || lastByteAt === undefined ? 0 : now() - lastByteAt
-    },
-  }
+  return new AttemptDeadlines(options)
 }
 
 type Due = readonly [DeadlineReason, at: number, afterMs: number]
+
+/** A class, since every attempt has one: its times lie in the object, and each closure would be an object of its own. */
+class AttemptDeadlines implements Deadlines {
+  readonly #options: DeadlineOptions
+  readonly #startedAt: number
+  /** The least patience that any phase of the attempt may have. */
+  readonly #lookMs: number
+  readonly #windowMs: number
+  readonly #floorBytes: number
+  #idleMs: number
+  #sentAt = Number.NaN
+  #lastByteAt = Number.NaN
+  #lastContentAt = Number.NaN
+  #windowFrom = Number.NaN
+  #windowBytes = 0
+  #longestSilenceMs = 0
+  #timer: NodeJS.Timeout | undefined
+  #hasHeaders = false
+  #isStopped = false
+
+  constructor(options: DeadlineOptions) {
+    const { timeouts, now, floorBytesPerSecond = FLOOR_BYTES_PER_SECOND } = options
+    const { headersMs, firstContentMs, idleMs } = timeouts
+    this.#options = options
+    this.#startedAt = now()
+    this.#idleMs = idleMs
+    this.#lookMs = Math.min(FINISHED_IDLE_MS, headersMs, firstContentMs, idleMs)
+    this.#windowMs = FLOOR_WINDOWS * Math.max(idleMs, firstContentMs)
+    this.#floorBytes = Math.ceil((floorBytesPerSecond * this.#windowMs) / 1000)
+    this.#arm(Math.min(this.#lookMs, timeouts.totalMs))
+  }
+
+  sent(): void {
+    this.#sentAt = this.#options.now()
+  }
+
+  headers(): void {
+    this.#hasHeaders = true
+    this.#lastByteAt = this.#lastContentAt = this.#windowFrom = this.#options.now()
+  }
+
+  bytes(sizeBytes: number, at = this.#options.now()): void {
+    const silenceMs = at - this.#lastByteAt
+    if (silenceMs > this.#longestSilenceMs) this.#longestSilenceMs = silenceMs
+    this.#windowBytes += sizeBytes
+    this.#lastByteAt = at
+  }
+
+  content(): void {
+    this.#lastContentAt = this.#lastByteAt
+  }
+
+  finished(): void {
+    this.#idleMs = Math.min(this.#idleMs, FINISHED_IDLE_MS)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+  }
+
+  get longestSilenceMs(): number {
+    return this.#longestSilenceMs
+  }
+
+  get silenceMs(): number {
+    return this.#isStopped || !this.#hasHeaders ? 0 : this.#options.now() - this.#lastByteAt
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = setTimeout(look, Math.max(1, Math.ceil(delayMs)), this)
+  }
+
+  look(): void {
+    const now = this.#options.now()
+    this.#nextWindow(now)
+    const [reason, at, afterMs] = this.#due()
+    if (now < at) return this.#arm(Math.min(this.#lookMs, at - now))
+    if (this.#hasHeaders) this.#longestSilenceMs = Math.max(this.#longestSilenceMs, now - this.#lastByteAt)
+    this.stop()
+    this.#options.onExpire(reason, afterMs)
+  }
+
+  /** A window in which enough came is followed by another one. */
+  #nextWindow(now: number): void {
+    const isOver = now >= this.#windowFrom + this.#windowMs
+    if (!isOver || this.#windowBytes < this.#floorBytes) return
+    this.#windowFrom = now
+    this.#windowBytes = 0
+  }
+
+  #due(): Due {
+    const { headersMs, firstContentMs, totalMs } = this.#options.timeouts
+    const total: Due = ['timeout_total', this.#startedAt + totalMs, totalMs]
+    if (this.#hasHeaders) {
+      const stall: Due = ['stall', this.#lastByteAt + this.#idleMs, this.#idleMs]
+      const content: Due = ['timeout_first_content', this.#lastContentAt + firstContentMs, firstContentMs]
+      const floor: Due = ['stall', this.#windowFrom + this.#windowMs, this.#windowMs]
+      return earliest(earliest(total, stall), earliest(content, floor))
+    }
+    return Number.isNaN(this.#sentAt)
+      ? total
+      : earliest(total, ['timeout_headers', this.#sentAt + headersMs, headersMs])
+  }
+}
+
+/** Handed to the timer with its deadlines, so that no attempt needs a function of its own. */
+function look(deadlines: AttemptDeadlines): void {
+  deadlines.look()
+}
 
 function earliest(a: Due, b: Due): Due {
   return b[1] < a[1] ? b : a
