@@ -42,7 +42,11 @@ export type Ending =
   | { readonly type: 'truncated' }
   | { readonly type: 'invalid'; readonly reason: Reason; readonly message: string }
 
-/** The state of one answer. Emits every part but `start` and `error`. */
+/**
+ * The state of one answer. Emits every part but `start` and `error`. Its fields are plain ones: V8 gives an object whose
+ * getter is a closure a map of its own, which holds it and all that it refers to until the next full collection of
+ * garbage (measured: 5 µs an answer, and most of what a scavenge has to copy).
+ */
 export type AnswerMapper = {
   /** As the upstream names it; null until it has. */
   readonly model: string | null

@@ -59,61 +59,73 @@ type Call = {
 
 /** An assembler that emits `tool_call_delta` at once and `tool_call` when flushed. */
 export function createToolAssembler(emit: PartSink, options: ToolAssemblerOptions): ToolAssembler {
-  const { maxBytes, newId } = options
-  const calls: Call[] = []
+  return new Assembler(emit, options)
+}
 
-  const start = ({ index, id, freeForm }: ToolPiece): number => {
-    const unique = id !== undefined && !calls.some((call) => call.id === id)
-    calls.push({
+/** A class, since every answer has one, and most call no tool: it costs its fields alone. */
+class Assembler implements ToolAssembler {
+  readonly #emit: PartSink
+  readonly #options: ToolAssemblerOptions
+  readonly #calls: Call[] = []
+
+  constructor(emit: PartSink, options: ToolAssemblerOptions) {
+    this.#emit = emit
+    this.#options = options
+  }
+
+  get started(): boolean {
+    return this.#calls.some(({ isDropped }) => !isDropped)
+  }
+
+  add(piece: ToolPiece): boolean {
+    const found = findCall(this.#calls, piece)
+    const index = found === -1 ? this.#start(piece) : found
+    const call = this.#calls[index]!
+    const named = piece.name !== undefined && piece.name !== call.name && call.text === ''
+    if (named) call.name = joinName(call.name, piece.name!)
+    call.text += piece.text
+    this.#emit({
+      type: 'tool_call_delta',
+      index,
+      ...(found === -1 && { id: call.id }),
+      ...(named && { name: call.name }),
+      delta: piece.text,
+    })
+    return call.text.length <= this.#options.maxBytes
+  }
+
+  #start({ index, id, freeForm }: ToolPiece): number {
+    const unique = id !== undefined && !this.#calls.some((call) => call.id === id)
+    this.#calls.push({
       upstreamIndex: index,
       upstreamId: id,
-      id: unique ? id : newId(),
+      id: unique ? id : this.#options.newId(),
       freeForm,
       name: '',
       text: '',
       isDropped: false,
     })
-    return calls.length - 1
+    return this.#calls.length - 1
   }
 
-  return {
-    get started() {
-      return calls.some(({ isDropped }) => !isDropped)
-    },
-    add(piece) {
-      const found = findCall(calls, piece)
-      const index = found === -1 ? start(piece) : found
-      const call = calls[index]!
-      const named = piece.name !== undefined && piece.name !== call.name && call.text === ''
-      if (named) call.name = joinName(call.name, piece.name!)
-      call.text += piece.text
-      emit({
-        type: 'tool_call_delta',
-        index,
-        ...(found === -1 && { id: call.id }),
-        ...(named && { name: call.name }),
-        delta: piece.text,
-      })
-      return call.text.length <= maxBytes
-    },
-    drop() {
-      for (const call of calls) call.isDropped = true
-    },
-    flush(cutOff) {
-      for (const [index, call] of calls.entries()) {
-        if (call.isDropped) continue
-        const { id, name, text } = call
-        const isLast = index === calls.length - 1
-        if (cutOff && isLast && text.trim() === '') break
-        const input = name === '' ? undefined : readInput(call)
-        if (input) emit({ type: 'tool_call', index, id, name, input: input.value })
-        else if (!cutOff) {
-          const isCut = isLast && stopsShort(text)
-          return { unreadable: name === '' ? 'a call without a name' : name, isCut }
-        }
+  drop(): void {
+    for (const call of this.#calls) call.isDropped = true
+  }
+
+  flush(cutOff: boolean): UnreadableCall | undefined {
+    for (const [index, call] of this.#calls.entries()) {
+      if (call.isDropped) continue
+      const { id, name, text } = call
+      const isLast = index === this.#calls.length - 1
+      if (cutOff && isLast && text.trim() === '') break
+      const input = name === '' ? undefined : readInput(call)
+      if (input) this.#emit({ type: 'tool_call', index, id, name, input: input.value })
+      else if (!cutOff) {
+        const isCut = isLast && stopsShort(text)
+        return { unreadable: name === '' ? 'a call without a name' : name, isCut }
       }
-      return undefined
-    },
+    }
+    return undefined
   }
 }
 

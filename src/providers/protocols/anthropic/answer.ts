@@ -20,9 +20,11 @@ type OpenBlock =
   /** `whole`: the input that came at once, counted only if no delta follows. */
   | { readonly type: 'tool_use'; readonly whole: string; sawDelta: boolean }
 
+/** What has been read of the answer: the mapper itself, whose first three fields are what others see of it. */
 type State = {
   model: string | null
   responseId: string | null
+  finished: boolean
   rawReason: string | null
   refusal: string | undefined
   counts: MessageCounts
@@ -46,9 +48,10 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** The mapper of one answer. */
 export function createMessageMapper(emit: PartSink, context: MapperContext): AnswerMapper {
   const { toolArgumentBytes: maxBytes, newId } = context
-  const state: State = {
+  const state: State & AnswerMapper = {
     model: null,
     responseId: null,
+    finished: false,
     rawReason: null,
     refusal: undefined,
     counts: {},
@@ -57,21 +60,11 @@ export function createMessageMapper(emit: PartSink, context: MapperContext): Ans
     open: new Map(),
     thinking: [],
     tools: createToolAssembler(emit, { maxBytes, newId }),
-  }
-  return {
-    get model() {
-      return state.model
-    },
-    get responseId() {
-      return state.responseId
-    },
-    get finished() {
-      return state.rawReason !== null
-    },
     event: (json, name) => mapEvent(state, { json, name }, emit),
     body: (json) => mapBody(state, json, emit),
     end: (marked) => endAnswer(state, marked, emit),
   }
+  return state
 }
 
 type NamedEvent = { readonly json: unknown; readonly name: string | undefined }
@@ -234,6 +227,7 @@ function emitText(delta: string | undefined, emit: PartSink): void {
 
 function noteEnd(state: State, ending: JsonObject | undefined): void {
   state.rawReason = asText(ending?.stop_reason) ?? state.rawReason
+  state.finished = state.rawReason !== null
   state.refusal ??= asText(asObject(ending?.stop_details)?.explanation)
 }
 

@@ -10,10 +10,11 @@ import type { FinishReason, PartSink, Usage } from '../../types.ts'
 import type { AnswerMapper, Ending, Mapped, MapperContext } from '../protocol.ts'
 import { createToolAssembler, type ToolAssembler } from '../tool-calls.ts'
 
+/** What has been read of the answer: the mapper itself, whose first two fields are what others see of it. */
 type State = {
   model: string | null
+  finished: boolean
   rawReason: string | null
-  isDone: boolean
   usage: Usage | undefined
   calls: number
   readonly tools: ToolAssembler
@@ -28,26 +29,19 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** The mapper of one answer. */
 export function createOllamaMapper(emit: PartSink, context: MapperContext): AnswerMapper {
   const { toolArgumentBytes: maxBytes, newId } = context
-  const state: State = {
+  const state: State & AnswerMapper = {
     model: null,
+    responseId: null,
+    finished: false,
     rawReason: null,
-    isDone: false,
     usage: undefined,
     calls: 0,
     tools: createToolAssembler(emit, { maxBytes, newId }),
-  }
-  return {
-    get model() {
-      return state.model
-    },
-    responseId: null,
-    get finished() {
-      return state.isDone
-    },
     event: (json) => mapLine(state, json, emit),
     body: (json) => mapBody(state, json, emit),
     end: () => endAnswer(state, emit),
   }
+  return state
 }
 
 function mapBody(state: State, json: unknown, emit: PartSink): Mapped {
@@ -76,7 +70,7 @@ function mapLine(state: State, json: unknown, emit: PartSink): Mapped {
     }
   }
   if (line.done !== true) return undefined
-  state.isDone = true
+  state.finished = true
   state.rawReason = asText(line.done_reason) ?? null
   state.usage = usageOf(line)
   return { type: 'done' }
@@ -101,8 +95,8 @@ function usageOf(line: JsonObject): Usage | undefined {
   return { inputTokens, outputTokens, totalTokens: null, cachedInputTokens: null, reasoningTokens: null }
 }
 
-function endAnswer({ isDone, rawReason, usage, tools }: State, emit: PartSink): Ending {
-  if (!isDone) return { type: 'truncated' }
+function endAnswer({ finished, rawReason, usage, tools }: State, emit: PartSink): Ending {
+  if (!finished) return { type: 'truncated' }
   // Servers before 0.1.40 gave no reason.
   const said = rawReason === null ? 'stop' : (FINISH_REASONS[rawReason] ?? 'other')
   const reason = tools.started && said !== 'length' ? 'tool_calls' : said

@@ -15,9 +15,11 @@ import { contentOf } from './content.ts'
 import { detailsToSignature, mergeDetails } from './reasoning-details.ts'
 import { latestUsage, usageOf } from './usage.ts'
 
+/** What has been read of the answer: the mapper itself, whose first three fields are what others see of it. */
 type State = {
   model: string | null
   responseId: string | null
+  finished: boolean
   /** null: not said. Empty: said, but without a reason, which some hosts do in every chunk. */
   rawReason: string | null
   sawChoice: boolean
@@ -48,9 +50,10 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** The mapper of one answer. */
 export function createAnswerMapper(emit: PartSink, context: MapperContext): AnswerMapper {
   const { toolArgumentBytes: maxBytes, newId } = context
-  const state: State = {
+  const state: State & AnswerMapper = {
     model: null,
     responseId: null,
+    finished: false,
     rawReason: null,
     sawChoice: false,
     isWhole: false,
@@ -59,28 +62,17 @@ export function createAnswerMapper(emit: PartSink, context: MapperContext): Answ
     usage: undefined,
     details: [],
     tools: createToolAssembler(emit, { maxBytes, newId }),
-  }
-  const map = (json: unknown): Mapped => mapChunk(state, json, emit)
-  return {
-    get model() {
-      return state.model
-    },
-    get responseId() {
-      return state.responseId
-    },
-    get finished() {
-      return Boolean(state.rawReason)
-    },
     event: (json, name) =>
       name === 'error' && asObject(asObject(json)?.error) === undefined
         ? { type: 'error', body: json }
-        : map(json),
+        : mapChunk(state, json, emit),
     body(json) {
       state.isWhole = true
-      return map(json)
+      return mapChunk(state, json, emit)
     },
     end: (marked) => endAnswer(state, marked, emit),
   }
+  return state
 }
 
 function mapChunk(state: State, json: unknown, emit: PartSink): Mapped {
@@ -105,9 +97,17 @@ function mapChoice(state: State, choice: JsonObject, emit: PartSink): Mapped {
   }
   if (typeof choice.text === 'string' && delta === undefined) emitText(state, choice.text, emit)
   const reason = choice.finish_reason
-  if (typeof reason === 'string') state.rawReason = reason === '' ? (state.rawReason ?? '') : reason
+  if (typeof reason === 'string') noteReason(state, reason)
   if (choice.error != null) return { type: 'error', body: { error: choice.error } }
   return reason === 'error' ? { type: 'error', body: undefined } : undefined
+}
+
+function noteReason(state: State, reason: string): void {
+  if (reason === '') state.rawReason ??= ''
+  else {
+    state.rawReason = reason
+    state.finished = true
+  }
 }
 
 /**
@@ -135,8 +135,8 @@ function mapDelta(state: State, delta: JsonObject, emit: PartSink): boolean {
   emitText(state, text, emit)
   state.refusal += refusal
   const calls = delta.tool_calls
+  if (!calls && !delta.function_call) return true // most chunks: text alone
   const list = Array.isArray(calls) ? calls : calls ? [calls] : []
-  if (list.length === 0 && !delta.function_call) return true // most chunks: text alone
   const pieces = list.map((call, position) => {
     const piece = toPiece(call, position, list.length)
     // A whole message holds whole calls: each entry is one, whatever ids they share.
@@ -199,12 +199,12 @@ function reportsError(chunk: JsonObject): boolean {
 }
 
 function endAnswer(state: State, marked: boolean, emit: PartSink): Ending {
-  const { rawReason, tools, isWhole, sawChoice } = state
+  const { rawReason, finished, tools, isWhole, sawChoice } = state
   if (!sawChoice) {
     if (!isWhole && !marked) return { type: 'truncated' }
     return { type: 'invalid', reason: 'server_error', message: 'the answer holds no choice' }
   }
-  if (!isWhole && !marked && !rawReason) return { type: 'truncated' }
+  if (!isWhole && !marked && !finished) return { type: 'truncated' }
 
   const signature = detailsToSignature(state.details)
   if (signature !== undefined) emit({ type: 'reasoning', delta: '', signature })

@@ -23,7 +23,9 @@ export function contentOf(delta: JsonObject): SaidContent {
 function reasoningOf(delta: JsonObject): string {
   const named = asText(delta.reasoning_content) ?? asText(delta.reasoning) ?? asText(delta.thinking)
   if (named !== undefined) return named
-  return asArray(delta.reasoning_details).reduce<string>((text, item) => {
+  const details = delta.reasoning_details
+  if (details === undefined) return ''
+  return asArray(details).reduce<string>((text, item) => {
     const detail = asObject(item)
     return text + (asText(detail?.text) ?? asText(detail?.summary) ?? '')
   }, '')

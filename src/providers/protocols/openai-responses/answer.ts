@@ -31,14 +31,15 @@ import {
 import { itemsToSignature } from './reasoning-items.ts'
 import { usageOf } from './usage.ts'
 
+/** What has been read of the answer: the mapper itself, whose first three fields are what others see of it. */
 type State = {
   model: string | null
   responseId: string | null
+  finished: boolean
   status: string | undefined
   /** Why it is incomplete, where it says so. */
   incomplete: string | undefined
   usage: Usage | undefined
-  isOver: boolean
   readonly items: SaidItems
 }
 
@@ -64,29 +65,19 @@ const DELTAS: Readonly<
 /** The mapper of one answer. */
 export function createResponsesMapper(emit: PartSink, context: MapperContext): AnswerMapper {
   const { toolArgumentBytes: maxBytes, newId } = context
-  const state: State = {
+  const state: State & AnswerMapper = {
     model: null,
     responseId: null,
+    finished: false,
     status: undefined,
     incomplete: undefined,
     usage: undefined,
-    isOver: false,
     items: createSaidItems(createToolAssembler(emit, { maxBytes, newId })),
-  }
-  return {
-    get model() {
-      return state.model
-    },
-    get responseId() {
-      return state.responseId
-    },
-    get finished() {
-      return state.isOver
-    },
     event: (json, name) => mapEvent(state, { json, name }, emit),
     body: (json) => mapBody(state, json, emit),
     end: () => endAnswer(state, emit),
   }
+  return state
 }
 
 type NamedEvent = { readonly json: unknown; readonly name: string | undefined }
@@ -98,7 +89,7 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
   const key = itemKey(state.items, event)
   switch (type) {
     case 'response.created':
-      if (state.isOver) restart(state)
+      if (state.finished) restart(state)
       return mapOther(state, { type, key, event }, emit)
     case 'response.output_item.added':
       return beginItem(state.items, key, asObject(event.item))
@@ -128,7 +119,7 @@ function mapEvent(state: State, { json, name }: NamedEvent, emit: PartSink): Map
 }
 
 function restart(state: State): void {
-  state.isOver = false
+  state.finished = false
   state.model = state.responseId = null
   state.usage = undefined
   restartItems(state.items)
@@ -169,7 +160,7 @@ function endResponse(state: State, { response, type }: WholeResponse, emit: Part
   const mapped = finishOutput(state.items, response.output, emit)
   const hasFailed = state.status === 'failed' || state.status === 'cancelled'
   if (hasFailed || response.error != null) return { type: 'error', body: errorOf(response) }
-  state.isOver = true
+  state.finished = true
   return mapped
 }
 
@@ -185,7 +176,7 @@ function noteResponse(state: State, response: JsonObject): void {
 
 function endAnswer(state: State, emit: PartSink): Ending {
   const { items, usage } = state
-  if (!state.isOver) return { type: 'truncated' }
+  if (!state.finished) return { type: 'truncated' }
   const signature = itemsToSignature([...items.reasoning.values()])
   if (signature !== undefined) emit({ type: 'reasoning', delta: '', signature })
   const bad = items.tools.flush(state.status === 'incomplete')
