@@ -1,8 +1,8 @@
 import { type TurnkeeperError, withDetails } from '../../errors.ts'
-import { createCollector } from '../collect.ts'
+import { type Collector, createCollector } from '../collect.ts'
 import { requestIdOf } from '../failures/request-id.ts'
 import { type EvidenceKeeper, type EvidenceOptions, keepEvidence } from '../recorder/evidence.ts'
-import type { StreamPart } from '../types.ts'
+import type { Answer, StreamPart } from '../types.ts'
 import type { AttemptReport, ContentKind, ResponseHeaders } from '../upstream.ts'
 
 /** What is noted while an attempt runs, and the report that comes of it. */
@@ -36,63 +36,94 @@ const EXCERPT_BYTES = 2048
 
 /** A record that starts its clock now. */
 export function startRecord(subject: AttemptSubject): AttemptRecord {
-  const { route, provider, streamed } = subject
-  const evidence = subject.evidence && keepEvidence(subject.evidence)
-  const startedAt = performance.now()
-  const elapsed = (): number => performance.now() - startedAt
-  const collector = createCollector(route)
-  const excerpt: Uint8Array[] = []
-  let freeBytes = EXCERPT_BYTES
-  let phase: AttemptReport['phase'] = 'before_headers'
-  let response: Pick<AttemptReport, 'status' | 'requestId' | 'responseHeaders' | 'headersMs'> = {}
-  let timeToFirstContentMs: number | undefined
+  return new RunningRecord(subject)
+}
 
-  return {
-    evidence,
-    get isCommitted() {
-      return phase === 'after_content'
-    },
-    get requestId() {
-      return response.requestId
-    },
-    headers(status, responseHeaders) {
-      phase = 'before_content'
-      const requestId = requestIdOf(responseHeaders)
-      evidence?.headers(performance.now())
-      response = { status, responseHeaders, headersMs: elapsed(), ...(requestId && { requestId }) }
-    },
-    bytes(chunk) {
-      evidence?.decoded(chunk)
-      if (freeBytes <= 0) return
-      const kept = chunk.length <= freeBytes ? chunk : chunk.slice(0, freeBytes)
-      excerpt.push(kept)
-      freeBytes -= kept.length
-    },
-    part(part) {
-      phase = 'after_content'
-      if (timeToFirstContentMs === undefined && part.type !== 'start') timeToFirstContentMs = elapsed()
-      collector.add(part)
-    },
-    toReport({ error, contentKind, idleMs }) {
-      const partial = collector.answer()
-      const kept = evidence?.evidence()
-      const { status, requestId } = response
-      const details = { provider, route, partial, ...(status && { status }), ...(requestId && { requestId }) }
-      return {
-        route,
-        outcome: error === undefined ? 'ok' : error.reason === 'cancelled' ? 'cancelled' : 'failed',
-        ...(error && { error: withDetails(error, details) }),
-        phase,
-        streamed,
-        ...response,
-        ...(contentKind && { contentKind }),
-        ...(error && excerpt.length > 0 && { excerpt: Buffer.concat(excerpt) }),
-        usage: partial.usage,
-        durationMs: elapsed(),
-        ...(timeToFirstContentMs !== undefined && { timeToFirstContentMs }),
-        idleMs,
-        ...(kept && { evidence: kept }),
-      }
-    },
+type Response = Pick<AttemptReport, 'status' | 'requestId' | 'responseHeaders' | 'headersMs'>
+
+/** A class, since every attempt has one and every part passes it. */
+class RunningRecord implements AttemptRecord {
+  readonly evidence: EvidenceKeeper | undefined
+  isCommitted = false
+  readonly #subject: AttemptSubject
+  readonly #startedAt = performance.now()
+  readonly #collector: Collector
+  readonly #excerpt: Uint8Array[] = []
+  #freeBytes = EXCERPT_BYTES
+  #response: Response | undefined
+  #timeToFirstContentMs: number | undefined
+
+  constructor(subject: AttemptSubject) {
+    this.#subject = subject
+    this.evidence = subject.evidence && keepEvidence(subject.evidence)
+    this.#collector = createCollector(subject.route)
+  }
+
+  get requestId(): string | undefined {
+    return this.#response?.requestId
+  }
+
+  headers(status: number, responseHeaders: ResponseHeaders): void {
+    const at = performance.now()
+    const requestId = requestIdOf(responseHeaders)
+    this.evidence?.headers(at)
+    this.#response = {
+      status,
+      responseHeaders,
+      headersMs: at - this.#startedAt,
+      ...(requestId && { requestId }),
+    }
+  }
+
+  bytes(chunk: Uint8Array): void {
+    this.evidence?.decoded(chunk)
+    if (this.#freeBytes <= 0) return
+    const kept = chunk.length <= this.#freeBytes ? chunk : chunk.slice(0, this.#freeBytes)
+    this.#excerpt.push(kept)
+    this.#freeBytes -= kept.length
+  }
+
+  part(part: StreamPart): void {
+    this.isCommitted = true
+    if (this.#timeToFirstContentMs === undefined && part.type !== 'start') {
+      this.#timeToFirstContentMs = performance.now() - this.#startedAt
+    }
+    this.#collector.add(part)
+  }
+
+  toReport({ error, contentKind, idleMs }: AttemptEnd): AttemptReport {
+    const { route, streamed } = this.#subject
+    const answer = this.#collector.answer()
+    const kept = this.evidence?.evidence()
+    const firstContentMs = this.#timeToFirstContentMs
+    return {
+      route,
+      outcome: error === undefined ? 'ok' : error.reason === 'cancelled' ? 'cancelled' : 'failed',
+      phase: this.#phase(),
+      streamed,
+      usage: answer.usage,
+      durationMs: performance.now() - this.#startedAt,
+      idleMs,
+      ...this.#response,
+      ...(error && this.#failure(error, answer)),
+      ...(contentKind && { contentKind }),
+      ...(firstContentMs !== undefined && { timeToFirstContentMs: firstContentMs }),
+      ...(kept && { evidence: kept }),
+    }
+  }
+
+  #phase(): AttemptReport['phase'] {
+    if (this.isCommitted) return 'after_content'
+    return this.#response === undefined ? 'before_headers' : 'before_content'
+  }
+
+  #failure(error: TurnkeeperError, partial: Answer): Pick<AttemptReport, 'error' | 'excerpt'> {
+    const { route, provider } = this.#subject
+    const { status, requestId } = this.#response ?? {}
+    const details = { provider, route, partial, ...(status && { status }), ...(requestId && { requestId }) }
+    return {
+      error: withDetails(error, details),
+      ...(this.#excerpt.length > 0 && { excerpt: Buffer.concat(this.#excerpt) }),
+    }
   }
 }

@@ -96,8 +96,7 @@ class AttemptDeadlines implements Deadlines {
   }
 
   bytes(sizeBytes: number, at = this.#options.now()): void {
-    const silenceMs = at - this.#lastByteAt
-    if (silenceMs > this.#longestSilenceMs) this.#longestSilenceMs = silenceMs
+    this.#noteSilence(at)
     this.#windowBytes += sizeBytes
     this.#lastByteAt = at
   }
@@ -131,10 +130,17 @@ class AttemptDeadlines implements Deadlines {
     const now = this.#options.now()
     this.#nextWindow(now)
     const [reason, at, afterMs] = this.#due()
-    if (now < at) return this.#arm(Math.min(this.#lookMs, at - now))
-    if (this.#hasHeaders) this.#longestSilenceMs = Math.max(this.#longestSilenceMs, now - this.#lastByteAt)
-    this.stop()
-    this.#options.onExpire(reason, afterMs)
+    if (now < at) this.#arm(Math.min(this.#lookMs, at - now))
+    else {
+      this.#noteSilence(now)
+      this.stop()
+      this.#options.onExpire(reason, afterMs)
+    }
+  }
+
+  #noteSilence(at: number): void {
+    const silenceMs = at - this.#lastByteAt
+    if (silenceMs > this.#longestSilenceMs) this.#longestSilenceMs = silenceMs
   }
 
   /** A window in which enough came is followed by another one. */

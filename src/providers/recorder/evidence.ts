@@ -39,7 +39,7 @@ export type EvidenceKeeper = {
   headers(atMs: number): void
   raw(chunk: Uint8Array, atMs: number): void
   decoded(chunk: Uint8Array): void
-  /** undefined where nothing was sent. */
+  /** What was kept until now, and the end of keeping: what still drains from the connection is not added. undefined where nothing was sent. */
   evidence(): Evidence | undefined
 }
 
@@ -48,73 +48,100 @@ const MARGIN_BYTES = 4096
 const MOST_GAPS = 256
 
 /** A keeper for one attempt. */
-export function keepEvidence({ rawBytes, excerptBytes }: EvidenceOptions): EvidenceKeeper {
-  const raw = keepEnds<Uint8Array>(rawBytes, ({ length }) => length)
-  const gaps = keepEnds<number>(MOST_GAPS, () => 1)
-  const decoded: Uint8Array[] = []
-  let freeBytes = excerptBytes === 0 ? 0 : excerptBytes + MARGIN_BYTES
-  let decodedBytes = 0
-  let receivedBytes = 0
-  let lastAtMs = 0
-  let request: SentRequest | undefined
+export function keepEvidence(options: EvidenceOptions): EvidenceKeeper {
+  return new Keeper(options)
+}
 
-  return {
-    sent(sentRequest) {
-      request = sentRequest
-    },
-    headers(atMs) {
-      lastAtMs = atMs
-    },
-    raw(chunk, atMs) {
-      receivedBytes += chunk.length
-      raw.add(chunk)
-      gaps.add(atMs - lastAtMs)
-      lastAtMs = atMs
-    },
-    decoded(chunk) {
-      decodedBytes += chunk.length
-      if (freeBytes <= 0) return
-      decoded.push(chunk.length <= freeBytes ? chunk : chunk.subarray(0, freeBytes))
-      freeBytes -= chunk.length
-    },
-    evidence: () =>
-      request && {
-        request,
-        raw: raw.ends(),
-        rawBytes: receivedBytes,
-        decoded,
-        decodedBytes,
-        gapsMs: gaps.ends(),
-      },
+/** A class, like `KeptEnds`, since every attempt has one. */
+class Keeper implements EvidenceKeeper {
+  readonly #raw: KeptEnds<Uint8Array>
+  readonly #gaps = new KeptEnds<number>(MOST_GAPS, countOne)
+  readonly #decoded: Uint8Array[] = []
+  #freeBytes: number
+  #decodedBytes = 0
+  #receivedBytes = 0
+  #lastAtMs = 0
+  #request: SentRequest | undefined
+  #isGiven = false
+
+  constructor({ rawBytes, excerptBytes }: EvidenceOptions) {
+    this.#raw = new KeptEnds(rawBytes, lengthOf)
+    this.#freeBytes = excerptBytes === 0 ? 0 : excerptBytes + MARGIN_BYTES
+  }
+
+  sent(request: SentRequest): void {
+    this.#request = request
+  }
+
+  headers(atMs: number): void {
+    this.#lastAtMs = atMs
+  }
+
+  raw(chunk: Uint8Array, atMs: number): void {
+    if (this.#isGiven) return
+    this.#receivedBytes += chunk.length
+    this.#raw.add(chunk)
+    this.#gaps.add(atMs - this.#lastAtMs)
+    this.#lastAtMs = atMs
+  }
+
+  decoded(chunk: Uint8Array): void {
+    this.#decodedBytes += chunk.length
+    if (this.#freeBytes <= 0) return
+    this.#decoded.push(chunk.length <= this.#freeBytes ? chunk : chunk.subarray(0, this.#freeBytes))
+    this.#freeBytes -= chunk.length
+  }
+
+  evidence(): Evidence | undefined {
+    if (this.#request === undefined) return undefined
+    this.#isGiven = true
+    return {
+      request: this.#request,
+      raw: this.#raw,
+      rawBytes: this.#receivedBytes,
+      decoded: this.#decoded,
+      decodedBytes: this.#decodedBytes,
+      gapsMs: this.#gaps,
+    }
   }
 }
 
-type EndsKeeper<T> = { add(piece: T): void; ends(): Ends<T> }
-
 /** Half of `most` for the beginning, the other half for the end. A piece that fills a half is kept whole there. */
-function keepEnds<T>(most: number, sizeOf: (piece: T) => number): EndsKeeper<T> {
-  const head: T[] = []
-  const tail: T[] = []
-  let headSize = 0
-  let tailSize = 0
-  let omitted = 0
-  const half = most / 2
-  return {
-    add(piece) {
-      const size = sizeOf(piece)
-      if (headSize < half) {
-        head.push(piece)
-        headSize += size
-        return
-      }
-      tail.push(piece)
-      tailSize += size
-      while (tailSize - sizeOf(tail[0]!) >= half) {
-        const dropped = sizeOf(tail.shift()!)
-        tailSize -= dropped
-        omitted += dropped
-      }
-    },
-    ends: () => ({ head: [...head], tail: [...tail], omitted }),
+class KeptEnds<T> implements Ends<T> {
+  readonly head: T[] = []
+  readonly tail: T[] = []
+  omitted = 0
+  readonly #half: number
+  readonly #sizeOf: (piece: T) => number
+  #headSize = 0
+  #tailSize = 0
+
+  constructor(most: number, sizeOf: (piece: T) => number) {
+    this.#half = most / 2
+    this.#sizeOf = sizeOf
   }
+
+  add(piece: T): void {
+    const size = this.#sizeOf(piece)
+    if (this.#headSize < this.#half) {
+      this.head.push(piece)
+      this.#headSize += size
+      return
+    }
+    this.tail.push(piece)
+    this.#tailSize += size
+    while (this.#tailSize - this.#sizeOf(this.tail[0]!) >= this.#half) {
+      const dropped = this.#sizeOf(this.tail.shift()!)
+      this.#tailSize -= dropped
+      this.omitted += dropped
+    }
+  }
+}
+
+function lengthOf({ length }: Uint8Array): number {
+  return length
+}
+
+function countOne(): number {
+  return 1
 }
