@@ -9,7 +9,7 @@ import { createCollector } from '../../src/providers/collect.ts'
 import { openaiChat } from '../../src/providers/protocols/openai-chat.ts'
 import type { Answer, Limits } from '../../src/providers/types.ts'
 import { createRedactor } from '../../src/telemetry/redaction.ts'
-import { rechunk, type Seeded, seeded } from './rechunk.ts'
+import { rechunk, rechunkBytes, type Seeded, seeded } from './rechunk.ts'
 import { chunk, completion, event } from './upstream-server.ts'
 
 type Read = { readonly verdict: BodyVerdict; readonly answer: Answer; readonly kind: string | undefined }
@@ -69,6 +69,19 @@ test.each(streams)('a stream with %s is read whole, wherever it is cut', (name, 
   for (const max of [1, 7, 64]) {
     const result = read(rechunk(body, source, max))
     expect(result).toMatchObject({ verdict: { type: 'complete' }, answer: { text: TEXT }, kind: 'sse' })
+  }
+})
+
+test('bytes that are no UTF-8 become the same text, wherever they are cut', () => {
+  const odd = [0x41, 0x80, 0xc2, 0xe2, 0x82, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0xf4, 0xff, 0xef, 0xbb, 0xbf]
+  const source = seeded('no UTF-8')
+  for (let round = 0; round < 100; round++) {
+    const noise = Array.from({ length: 12 }, () => odd[Math.floor(source.random() * odd.length)]!)
+    const [before, after] = chunk({ content: '#' }).split('#') as [string, string]
+    const end = chunk({}, 'stop')
+    const body = Buffer.concat([Buffer.from(before), Buffer.from(noise), Buffer.from(after + end)])
+    const { answer } = read(rechunkBytes(body, source, 3))
+    expect(answer.text).toBe(new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.from(noise)))
   }
 })
 

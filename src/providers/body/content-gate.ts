@@ -35,10 +35,14 @@ const LF = 10
 const CR = 13
 const COLON = 58
 const ESCAPE = 27
+const LESS_THAN = 60
+const BRACKET = 91
+const BRACE = 123
+const NOTHING: Uint8Array = new Uint8Array(0)
 
 /** A gate for one body. */
 export function createGate(options: GateOptions): Gate {
-  let head: Uint8Array = new Uint8Array(0)
+  let head = NOTHING
   return {
     push(chunk) {
       head = dropInsignificant(head.length === 0 ? chunk : Buffer.concat([head, chunk]))
@@ -46,7 +50,7 @@ export function createGate(options: GateOptions): Gate {
       return kind && { kind, rest: head }
     },
     end() {
-      const rest = isComment(head) ? new Uint8Array(0) : head
+      const rest = isComment(head) ? NOTHING : head
       return { kind: kindOf(rest, options, true) ?? 'empty', rest }
     },
   }
@@ -55,9 +59,10 @@ export function createGate(options: GateOptions): Gate {
 function kindOf(head: Uint8Array, options: GateOptions, isWhole: boolean): ContentKind | undefined {
   if (head.length === 0 || isComment(head)) return undefined
   if (isBinary(head)) return 'binary'
+  const first = head[0]
+  if (first === LESS_THAN) return 'html'
+  if (first === BRACE || first === BRACKET) return isNdjson(options) ? 'ndjson' : 'json'
   const text = latin1(head.subarray(0, SNIFF_BYTES))
-  if (text.startsWith('<')) return 'html'
-  if (/^[[{]/.test(text)) return isNdjson(options) ? 'ndjson' : 'json'
   if (SSE_FIELD.test(text)) return 'sse'
   if (!isWhole && SSE_FIELD_START.test(text)) return undefined
   if (!isWhole && text.length < SNIFF_BYTES && !/[\r\n]/.test(text)) return undefined

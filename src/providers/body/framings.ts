@@ -8,6 +8,9 @@ import type { ContentKind } from '../upstream.ts'
 import { createLineReader } from './lines.ts'
 import { createSseReader } from './sse.ts'
 
+/** What OpenAI, and who copies it, puts after the last event of a stream. */
+const END_MARKER = '[DONE]'
+
 /** Reads one kind of body. */
 export type Framing = { push(chunk: Uint8Array): void; end(): void }
 
@@ -18,9 +21,8 @@ export type Reading = {
   /** Bytes came, be they only comments and white space. */
   readonly sawBytes: boolean
   readonly limits: Limits
-  readonly kind: ContentKind
   /** The verdict is reached: what else stands in the same chunk must not reach the mapper, which emits parts. */
-  isSettled(): boolean
+  readonly isSettled: boolean
   /** An event was mapped. */
   take(mapped: Mapped): void
   /** The answer is over; `marked`: by its end marker. */
@@ -29,8 +31,8 @@ export type Reading = {
 }
 
 /** The framing for what the gate found. */
-export function openBody(reading: Reading): Framing {
-  const { kind, status, limits, fail } = reading
+export function openBody(reading: Reading, kind: ContentKind): Framing {
+  const { status, limits } = reading
   switch (kind) {
     case 'sse':
       return sseBody(reading)
@@ -39,41 +41,41 @@ export function openBody(reading: Reading): Framing {
     case 'json':
       return wholeBody(limits.bodyBytes, (text) => readJson(text, reading))
     case 'empty':
-      return { push: () => {}, end: () => fail(reading.sawBytes ? truncated() : emptyBody(status)) }
+      return { push: () => {}, end: () => reading.fail(reading.sawBytes ? truncated() : emptyBody(status)) }
     default:
-      fail(notAnAnswer(kind, status))
+      reading.fail(notAnAnswer(kind, status))
       return { push: () => {}, end: () => {} }
   }
 }
 
-function sseBody({ mapper, limits, status, isSettled, take, finish, fail }: Reading): Framing {
+function sseBody(reading: Reading): Framing {
+  const { mapper, limits, status } = reading
   let isEnding = false
   let sawEvent = false
   let sawStray = false
 
   const onEvent = (data: string, name: string | undefined): void => {
-    if (data.trim() === '' || isSettled()) return
-    sawEvent = true
-    const isEnd = data.trim() === '[DONE]'
+    if (reading.isSettled) return
+    const isEnd = data === END_MARKER
     const json = isEnd ? undefined : parseJson(data)
-    if (isEnd) finish(true)
-    else if (json !== undefined) take(mapper.event(json.value, name))
-    else if (isEnding) fail(truncated())
-    else
-      fail(
-        new TurnkeeperError('sse_parse', 'an event of the stream is not JSON that can be read', { status }),
-      )
+    if (json !== undefined) reading.take(mapper.event(json.value, name))
+    else if (isEnd || data.trim() === END_MARKER) reading.finish(true)
+    else if (data.trim() === '') return
+    else if (isEnding) reading.fail(truncated())
+    else reading.fail(unreadable('sse_parse', 'an event of the stream is not JSON that can be read', status))
+    sawEvent = true
   }
   const onStrayLine = (line: string): void => {
     sawStray = true
-    if (isSettled()) return
+    if (reading.isSettled) return
     const [, failure] = /^error:\s*(.*)$/s.exec(line) ?? []
     const json = line.startsWith('{') ? parseJson(line) : undefined
-    if (failure !== undefined) take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
-    else if (/^\s*<(!doctype|html)/i.test(line)) fail(notAnAnswer('html', status))
-    else if (json !== undefined) take(mapper.event(json.value, undefined))
+    if (failure !== undefined) {
+      reading.take({ type: 'error', body: { error: parseJson(failure)?.value ?? failure } })
+    } else if (/^\s*<(!doctype|html)/i.test(line)) reading.fail(notAnAnswer('html', status))
+    else if (json !== undefined) reading.take(mapper.event(json.value, undefined))
   }
-  const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
+  const onOverflow = (): void => reading.fail(oversizedEvent(limits.eventBytes, status))
 
   const reader = createSseReader({ onEvent, onStrayLine, onOverflow }, limits)
   return {
@@ -81,30 +83,30 @@ function sseBody({ mapper, limits, status, isSettled, take, finish, fail }: Read
     end() {
       isEnding = true
       reader.end()
-      if (sawStray && !sawEvent) fail(notAnAnswer('other', status))
-      finish(false)
+      if (sawStray && !sawEvent) reading.fail(notAnAnswer('other', status))
+      reading.finish(false)
     },
   }
 }
 
-function linesBody({ mapper, limits, status, isSettled, take, finish, fail }: Reading): Framing {
+function linesBody(reading: Reading): Framing {
+  const { mapper, limits, status } = reading
   let isEnding = false
   const onLine = (line: string): void => {
-    if (isSettled()) return
+    if (reading.isSettled) return
     const json = parseJson(line)
-    if (json !== undefined) take(mapper.event(json.value, undefined))
-    else if (isEnding) fail(truncated())
-    else
-      fail(new TurnkeeperError('non_json', 'a line of the stream is not JSON that can be read', { status }))
+    if (json !== undefined) reading.take(mapper.event(json.value, undefined))
+    else if (isEnding) reading.fail(truncated())
+    else reading.fail(unreadable('non_json', 'a line of the stream is not JSON that can be read', status))
   }
-  const onOverflow = (): void => fail(oversizedEvent(limits.eventBytes, status))
+  const onOverflow = (): void => reading.fail(oversizedEvent(limits.eventBytes, status))
   const reader = createLineReader({ onLine, onOverflow }, { lineBytes: limits.eventBytes })
   return {
     push: reader.push,
     end() {
       isEnding = true
       reader.end()
-      finish(false)
+      reading.finish(false)
     },
   }
 }
@@ -126,21 +128,26 @@ export function wholeBody(maxBytes: number, onText: (text: string) => void): Fra
 }
 
 /** One JSON value, or several with a line each, as some hosts answer a stream request. */
-function readJson(text: string, { mapper, status, isSettled, take, finish, fail }: Reading): void {
+function readJson(text: string, reading: Reading): void {
+  const { mapper, status } = reading
   const json = parseJson(text)
   if (json !== undefined) {
-    take(mapper.body(json.value))
-    finish(true)
+    reading.take(mapper.body(json.value))
+    reading.finish(true)
     return
   }
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const values = lines.map(parseJson).filter((value) => value !== undefined)
   if (values.length === lines.length) {
-    for (const { value } of values) if (!isSettled()) take(mapper.event(value, undefined))
-    finish(false)
-  } else if (/[\]}]\s*$/.test(text))
-    fail(new TurnkeeperError('non_json', 'the body is not JSON that can be read', { status }))
-  else fail(truncated())
+    for (const { value } of values) if (!reading.isSettled) reading.take(mapper.event(value, undefined))
+    reading.finish(false)
+  } else if (/[\]}]\s*$/.test(text)) {
+    reading.fail(unreadable('non_json', 'the body is not JSON that can be read', status))
+  } else reading.fail(truncated())
+}
+
+function unreadable(reason: 'sse_parse' | 'non_json', message: string, status: number): TurnkeeperError {
+  return new TurnkeeperError(reason, message, { status })
 }
 
 /** A body that ended before its answer did. */

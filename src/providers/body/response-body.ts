@@ -7,7 +7,7 @@
  * B3. A body that ends before its answer does is `truncated_stream`, never complete.
  */
 
-import { TurnkeeperError } from '../../errors.ts'
+import { type Reason, TurnkeeperError } from '../../errors.ts'
 import { classifyFailure } from '../failures/classify.ts'
 import type { ExcerptOptions } from '../failures/excerpt.ts'
 import { headerOf } from '../failures/retry-after.ts'
@@ -15,7 +15,7 @@ import { parseJson } from '../narrow.ts'
 import type { AnswerMapper, Mapped } from '../protocols/protocol.ts'
 import type { Limits } from '../types.ts'
 import type { ContentKind, ResponseHeaders } from '../upstream.ts'
-import { createGate, type GateDecision } from './content-gate.ts'
+import { createGate, type Gate, type GateDecision } from './content-gate.ts'
 import { type Framing, openBody, type Reading, truncated, wholeBody } from './framings.ts'
 
 export type BodyVerdict =
@@ -51,73 +51,110 @@ const ERROR_BYTES = 65_536
 
 /** A reader of the body of one response. */
 export function createBodyReader(options: BodyOptions): BodyReader {
-  const { status, headers, mapper, framing, streamed, limits, excerpt, now } = options
-  const isOk = status >= 200 && status < 300
-  const gate = createGate({ contentType: headerOf(headers, 'content-type'), framing, streamed })
-  let kind: ContentKind | undefined
-  let body: Framing | undefined
-  let verdict: BodyVerdict | undefined
-  let sizeBytes = 0
+  return new ResponseBody(options)
+}
 
-  const fail = (error: TurnkeeperError): void => {
-    verdict ??= { type: 'failed', error }
-  }
-  const finish = (marked: boolean): void => {
-    if (verdict !== undefined) return
-    const ending = mapper.end(marked)
-    if (ending.type === 'complete') verdict = ending
-    else if (ending.type === 'truncated') fail(truncated())
-    else fail(new TurnkeeperError(ending.reason, ending.message, { status }))
-  }
-  const report = (reported: unknown): void => {
-    fail(classifyFailure({ status, headers, kind: kind ?? 'empty', body: reported, now: now(), excerpt }))
-  }
-  const take = (mapped: Mapped): void => {
-    if (mapped === undefined || verdict !== undefined) return
-    if (mapped.type === 'done') finish(true)
-    else if (mapped.type === 'error') report(mapped.body)
-    else fail(new TurnkeeperError(mapped.reason, mapped.message, { status }))
-  }
-  const open = (decision: GateDecision): void => {
-    kind = decision.kind
-    const isSettled = (): boolean => verdict !== undefined
-    const sawBytes = sizeBytes > 0
-    const reading: Reading = { mapper, status, limits, kind, isSettled, take, finish, fail, sawBytes }
-    body = isOk ? openBody(reading) : wholeBody(ERROR_BYTES, (text) => report(errorBody(text, decision.kind)))
-    body.push(decision.rest)
-  }
-  const weigh = (chunk: Uint8Array): void => {
-    sizeBytes += chunk.length
-    const most = limits.bodyBytes * (kind === 'sse' || kind === 'ndjson' ? STREAM_WEIGHT : 1)
-    if (sizeBytes > most)
-      fail(new TurnkeeperError('server_error', `the body exceeds ${most} bytes`, { status }))
+/** A class, since every response has one and every chunk passes it; it is its own `Reading`. */
+class ResponseBody implements BodyReader, Reading {
+  readonly mapper: AnswerMapper
+  readonly status: number
+  readonly limits: Limits
+  kind: ContentKind | undefined
+  readonly #options: BodyOptions
+  readonly #gate: Gate
+  #body: Framing | undefined
+  #verdict: BodyVerdict | undefined
+  #sizeBytes = 0
+  #mostBytes: number
+
+  constructor(options: BodyOptions) {
+    const { status, headers, mapper, framing, streamed, limits } = options
+    this.mapper = mapper
+    this.status = status
+    this.limits = limits
+    this.#options = options
+    this.#gate = createGate({ contentType: headerOf(headers, 'content-type'), framing, streamed })
+    this.#mostBytes = limits.bodyBytes
   }
 
-  return {
-    get kind() {
-      return kind
-    },
-    push(chunk) {
-      if (verdict !== undefined) return verdict
-      weigh(chunk)
-      if (body !== undefined) body.push(chunk)
-      else {
-        const decision = gate.push(chunk)
-        if (decision !== undefined) open(decision)
-      }
-      return verdict
-    },
-    end() {
-      if (verdict === undefined && body === undefined) open(gate.end())
-      if (verdict === undefined) body?.end()
-      return verdict ?? { type: 'failed', error: truncated() }
-    },
-    breakOff(error) {
-      // A torn last event shows that more was to come than the end marker.
-      if (mapper.finished) body?.end()
-      fail(error)
-      return verdict!
-    },
+  push(chunk: Uint8Array): BodyVerdict | undefined {
+    if (this.#verdict !== undefined) return this.#verdict
+    this.#weigh(chunk)
+    if (this.#body !== undefined) this.#body.push(chunk)
+    else {
+      const decision = this.#gate.push(chunk)
+      if (decision !== undefined) this.#open(decision)
+    }
+    return this.#verdict
+  }
+
+  end(): BodyVerdict {
+    if (this.#verdict === undefined && this.#body === undefined) this.#open(this.#gate.end())
+    if (this.#verdict === undefined) this.#body?.end()
+    return this.#verdict ?? { type: 'failed', error: truncated() }
+  }
+
+  breakOff(error: TurnkeeperError): BodyVerdict {
+    // A torn last event shows that more was to come than the end marker.
+    if (this.mapper.finished) this.#body?.end()
+    this.fail(error)
+    return this.#verdict!
+  }
+
+  // What framings may do with what they read.
+
+  get isSettled(): boolean {
+    return this.#verdict !== undefined
+  }
+
+  get sawBytes(): boolean {
+    return this.#sizeBytes > 0
+  }
+
+  take(mapped: Mapped): void {
+    if (mapped === undefined || this.#verdict !== undefined) return
+    if (mapped.type === 'done') this.finish(true)
+    else if (mapped.type === 'error') this.#report(mapped.body)
+    else this.#failFor(mapped)
+  }
+
+  finish(marked: boolean): void {
+    if (this.#verdict !== undefined) return
+    const ending = this.mapper.end(marked)
+    if (ending.type === 'complete') this.#verdict = ending
+    else if (ending.type === 'truncated') this.fail(truncated())
+    else this.#failFor(ending)
+  }
+
+  fail(error: TurnkeeperError): void {
+    this.#verdict ??= { type: 'failed', error }
+  }
+
+  #failFor({ reason, message }: { readonly reason: Reason; readonly message: string }): void {
+    this.fail(new TurnkeeperError(reason, message, { status: this.status }))
+  }
+
+  #report(body: unknown): void {
+    const { status, headers, now, excerpt } = this.#options
+    const kind = this.kind ?? 'empty'
+    this.fail(classifyFailure({ status, headers, kind, body, now: now(), excerpt }))
+  }
+
+  #open({ kind, rest }: GateDecision): void {
+    this.kind = kind
+    if (kind === 'sse' || kind === 'ndjson') this.#mostBytes = this.limits.bodyBytes * STREAM_WEIGHT
+    const isOk = this.status >= 200 && this.status < 300
+    this.#body = isOk
+      ? openBody(this, kind)
+      : wholeBody(ERROR_BYTES, (text) => this.#report(errorBody(text, kind)))
+    this.#body.push(rest)
+  }
+
+  #weigh(chunk: Uint8Array): void {
+    this.#sizeBytes += chunk.length
+    if (this.#sizeBytes <= this.#mostBytes) return
+    const { status } = this
+    this.fail(new TurnkeeperError('server_error', `the body exceeds ${this.#mostBytes} bytes`, { status }))
   }
 }
 

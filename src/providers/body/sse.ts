@@ -5,6 +5,8 @@
  * sends its failures as an unknown field (`error: {…}`).
  */
 
+import { StringDecoder } from 'node:string_decoder'
+
 import { createParser, type ParseError } from 'eventsource-parser'
 
 export type SseSink = {
@@ -24,8 +26,8 @@ export type SseReader = {
 
 /** A reader of one stream; `eventBytes` bounds what is held of one event. */
 export function createSseReader(sink: SseSink, { eventBytes }: { readonly eventBytes: number }): SseReader {
-  // The parser drops the byte order mark, and only one.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  // Leaves a byte order mark to the parser, which drops it, and takes half the time of a TextDecoder that streams.
+  const decoder = new StringDecoder('utf8')
   const parser = createParser({
     maxBufferSize: eventBytes,
     onEvent: ({ data, event }) => sink.onEvent(data, event),
@@ -65,10 +67,10 @@ export function createSseReader(sink: SseSink, { eventBytes }: { readonly eventB
 
   return {
     push(chunk) {
-      if (!isOver) feed(decoder.decode(chunk, { stream: true }))
+      if (!isOver) feed(decoder.write(chunk))
     },
     end() {
-      if (!isOver) feed(`${decoder.decode()}\n\n`)
+      if (!isOver) feed(`${decoder.end()}\n\n`)
     },
   }
 }
