@@ -97,8 +97,9 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       })
     },
   })
+  const openedSoFar = (): number => opened
   return {
-    send: (request, sink) => sendOnce({ agent, request, sink, opened: () => opened }),
+    send: (request, sink) => new HttpExchange({ agent, request, sink, opened: openedSoFar }),
     close: () => agent.close(),
   }
 }
@@ -132,95 +133,98 @@ type Sending = {
   readonly opened: () => number
 }
 
-function sendOnce(sending: Sending): Exchange {
-  let isAborted = false
-  let current: Exchange | undefined
-  const replay = (): void => {
-    if (!isAborted) current = dispatch(sending, undefined)
-  }
-  current = dispatch(sending, replay)
-  return {
-    abort() {
-      isAborted = true
-      current?.abort()
-    },
-  }
-}
+/** A request on its way, and undici's handler of it: an object of a class, since a call pays for each closure. */
+class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
+  /** Undefined once it is over (H3). */
+  #sending: Sending | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #openedBefore = 0
+  #sentAt: number | undefined
+  #isReused = false
+  #sawResponse = false
+  #mayReplay = true
 
-function dispatch({ agent, request, sink, opened }: Sending, replay: (() => void) | undefined): Exchange {
-  const { method = 'POST', url, headers, body } = request
-  const openedBefore = opened()
-  // Let go of at the end (H3).
-  let open: { readonly sink: HttpSink; readonly replay: (() => void) | undefined } | undefined = {
-    sink,
-    replay,
+  constructor(sending: Sending) {
+    this.#sending = sending
+    this.#dispatch(sending)
   }
-  let controller: Dispatcher.DispatchController | undefined
-  let sentAt: number | undefined
-  let isReused = false
-  let sawResponse = false
 
-  const fail = (cause: Error): void => {
-    if (open === undefined) return
-    const { sink, replay } = open
-    open = undefined
+  abort(): void {
+    if (this.#sending === undefined) return
+    this.#sending = undefined
+    this.#controller?.abort(new Error('aborted'))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const sending = this.#sending
+    this.#controller = controller
+    if (sending === undefined) return controller.abort(new Error('aborted'))
+    this.#sentAt = performance.now()
+    this.#isReused = sending.opened() === this.#openedBefore
+    sending.sink.onSent()
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: ResponseHeaders): void {
+    if (this.#sending === undefined || status < 200) return
+    this.#sawResponse = true
+    this.#sending.sink.onHeaders(status, headers)
+  }
+
+  onResponseData(_controller: unknown, chunk: Uint8Array): void {
+    this.#sending?.sink.onData(chunk)
+  }
+
+  onResponseEnd(): void {
+    const sending = this.#sending
+    this.#sending = undefined
+    sending?.sink.onEnd()
+  }
+
+  onResponseError(_controller: unknown, cause: Error): void {
+    const sending = this.#sending
+    if (sending === undefined) return
+    if (this.#mayReplay && this.#isStale(sending, cause)) {
+      this.#mayReplay = false
+      this.#dispatch(sending)
+      return
+    }
+    this.#sending = undefined
+    sending.sink.onError(networkError(cause, this.#sawResponse))
+  }
+
+  /** H2. */
+  #isStale({ opened }: Sending, cause: Error): boolean {
+    if (this.#sawResponse || !isReset(cause)) return false
     // Not yet sent: the idle connection broke while the request waited for its turn on it.
-    const sawNothing =
-      sentAt === undefined
-        ? opened() === openedBefore
-        : isReused && performance.now() - sentAt < REPLAY_WITHIN_MS
-    const isStale = sawNothing && !sawResponse && isReset(cause)
-    if (isStale && replay !== undefined) replay()
-    else sink.onError(networkError(cause, sawResponse))
+    if (this.#sentAt === undefined) return opened() === this.#openedBefore
+    return this.#isReused && performance.now() - this.#sentAt < REPLAY_WITHIN_MS
   }
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(started) {
-      controller = started
-      if (open === undefined) return started.abort(new Error('aborted'))
-      sentAt = performance.now()
-      isReused = opened() === openedBefore
-      open.sink.onSent()
-    },
-    onResponseStart(_controller, status, responseHeaders) {
-      if (open === undefined || status < 200) return
-      sawResponse = true
-      open.sink.onHeaders(status, responseHeaders)
-    },
-    onResponseData: (_controller, chunk) => open?.sink.onData(chunk),
-    onResponseEnd() {
-      const ended = open
-      open = undefined
-      ended?.sink.onEnd()
-    },
-    onResponseError: (_controller, cause) => fail(cause),
+
+  #dispatch({ agent, request, opened }: Sending): void {
+    const { method = 'POST', url, headers, body } = request
+    this.#openedBefore = opened()
+    this.#sentAt = undefined
+    try {
+      agent.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method,
+          headers,
+          body: method === 'GET' ? null : body,
+        },
+        this,
+      )
+    } catch (cause) {
+      queueMicrotask(() => this.#refuse(cause))
+    }
   }
-  try {
-    agent.dispatch(
-      {
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method,
-        headers,
-        body: method === 'GET' ? null : body,
-      },
-      handler,
-    )
-  } catch (cause) {
-    const error = new TurnkeeperError(
-      'invalid_config',
-      'the request cannot be sent: check base URL and headers',
-      { cause },
-    )
-    const failed = open
-    open = undefined
-    if (failed !== undefined) queueMicrotask(() => failed.sink.onError(error))
-  }
-  return {
-    abort() {
-      if (open === undefined) return
-      open = undefined
-      controller?.abort(new Error('aborted'))
-    },
+
+  #refuse(cause: unknown): void {
+    const sending = this.#sending
+    this.#sending = undefined
+    const problem = 'the request cannot be sent: check base URL and headers'
+    sending?.sink.onError(new TurnkeeperError('invalid_config', problem, { cause }))
   }
 }
 

@@ -59,7 +59,7 @@ export function observeCall(
       const startedAt = clock()
       const seconds = (): number => (clock() - startedAt) / 1000
       let firstContentSeconds: number | undefined
-      let last: { route: RouteConfig; facts: AnswerFacts; report: AttemptReport } | undefined
+      let last: Answered | undefined
       const content = span.capturesContent ? captureContent(request) : undefined
       const outcome = await work({
         alias,
@@ -72,14 +72,13 @@ export function observeCall(
         },
       })
       if (last !== undefined) {
-        const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias }
-        const all = { ...labels, route: table.labels(last.route).route }
-        telemetry.record('gen_ai_client_inference_duration_seconds', all, seconds())
+        const { route } = table.labels(last.route)
+        const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias, route }
+        telemetry.record('gen_ai_client_inference_duration_seconds', labels, seconds())
         if (firstContentSeconds !== undefined)
-          telemetry.record('gen_ai_client_inference_time_to_first_chunk_seconds', all, firstContentSeconds)
-        span.set(answerAttributes(last.route, last.facts, last.report))
+          telemetry.record('gen_ai_client_inference_time_to_first_chunk_seconds', labels, firstContentSeconds)
+        span.set(answerAttributes(last, firstContentSeconds))
       }
-      span.set({ [ATTR.responseTimeToFirstChunk]: firstContentSeconds })
       if (content !== undefined) span.set(content.attributes())
       closeSpan(span, outcome)
       return outcome
@@ -88,12 +87,14 @@ export function observeCall(
   )
 }
 
+type Answered = { readonly route: RouteConfig; readonly facts: AnswerFacts; readonly report: AttemptReport }
+
 function answerAttributes(
-  route: RouteConfig,
-  facts: AnswerFacts,
-  { usage, error }: AttemptReport,
+  { route, facts, report: { usage, error } }: Answered,
+  firstContentSeconds: number | undefined,
 ): Attributes {
   return {
+    [ATTR.responseTimeToFirstChunk]: firstContentSeconds,
     [ATTR.providerName]: route.provider,
     'turnkeeper.route': route.name,
     [ATTR.responseModel]: facts.model ?? undefined,
@@ -138,14 +139,15 @@ export function observeAttempt(
   attempt: () => Promise<AttemptReport>,
 ): Promise<AttemptReport> {
   const labels = table.labels(route)
+  const isMoved = after !== undefined && after.from !== after.to
   const about: Attributes = {
     route: route.name,
     alias,
     'attempt.number': number,
-    ...(after && after.from !== after.to
-      ? { 'reroute.from': after.from, 'reroute.reason': after.reason }
-      : { 'retry.reason': after?.reason }),
-    ...(policy.length > 0 && { 'attempt.policy': policy.join(' ') }),
+    'reroute.from': isMoved ? after.from : undefined,
+    'reroute.reason': isMoved ? after.reason : undefined,
+    'retry.reason': isMoved ? undefined : after?.reason,
+    'attempt.policy': policy.length > 0 ? policy.join(' ') : undefined,
   }
   return telemetry.observe('provider_attempt', about, async (span) => {
     const report = await attempt()

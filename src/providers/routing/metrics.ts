@@ -134,7 +134,7 @@ export function recordAttempt(telemetry: Telemetry, labels: RouteLabels, report:
   const { route, provider, model } = labels
   const { phase, contentKind, status, error, durationMs, idleMs, requestId, streamed } = report
   const outcome = reportToOutcome(report)
-  telemetry.count('provider_attempts_total', { ...labels, outcome })
+  telemetry.count('provider_attempts_total', { route, provider, model, outcome })
   telemetry.record('provider_attempt_duration_seconds', { route, model, outcome }, durationMs / 1000)
   if (contentKind !== undefined)
     telemetry.count('provider_responses_total', { route, content_type: contentKind })
@@ -168,14 +168,18 @@ export function countUsage(
   if (usage === null) return
   const labels = { gen_ai_operation_name: 'chat', gen_ai_request_model: alias, route }
   const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage
-  const name = 'gen_ai_client_inference_usage'
-  if (inputTokens !== null) telemetry.count(`${name}_input_tokens_total`, labels, inputTokens)
-  if (outputTokens !== null) telemetry.count(`${name}_output_tokens_total`, labels, outputTokens)
-  if (cachedInputTokens !== null)
-    telemetry.count(`${name}_cache_read_input_tokens_total`, labels, cachedInputTokens)
-  if (reasoningTokens !== null)
-    telemetry.count(`${name}_reasoning_output_tokens_total`, labels, reasoningTokens)
+  if (inputTokens !== null) telemetry.count(USAGE.input, labels, inputTokens)
+  if (outputTokens !== null) telemetry.count(USAGE.output, labels, outputTokens)
+  if (cachedInputTokens !== null) telemetry.count(USAGE.cached, labels, cachedInputTokens)
+  if (reasoningTokens !== null) telemetry.count(USAGE.reasoning, labels, reasoningTokens)
 }
+
+const USAGE = {
+  input: 'gen_ai_client_inference_usage_input_tokens_total',
+  output: 'gen_ai_client_inference_usage_output_tokens_total',
+  cached: 'gen_ai_client_inference_usage_cache_read_input_tokens_total',
+  reasoning: 'gen_ai_client_inference_usage_reasoning_output_tokens_total',
+} as const
 
 /** Books what an attempt cost. */
 export function countCost(telemetry: Telemetry, { provider, model }: RouteLabels, costUsd: number): void {

@@ -97,13 +97,15 @@ function survey(alias: AliasConfig, call: ChooseOptions, options: RouterOptions)
     strategy,
     options,
   )
-  const ready = judged.filter(({ fit }) => fit === 'ready')
+  const ready = judged.every(isReady) ? judged : judged.filter(isReady)
   const mustWait = whenAllOpen === 'wait' && !ready.some(({ health }) => isUsable(health.state))
   if (ready.length > 0 && !mustWait) return { judged, tried: ready, isLastResort: false }
   if (mustWait) return { judged, tried: [], isLastResort: false }
   const resort = judged.filter(({ fit }) => fit === 'last_resort').toSorted((a, b) => a.waitMs - b.waitMs)
   return { judged, tried: resort.slice(0, 1), isLastResort: true }
 }
+
+const isReady = ({ fit }: Judged): boolean => fit === 'ready'
 
 function surveyToChoice({ alias }: AliasConfig, { judged, tried, isLastResort }: Survey): Choice {
   if (isSome(tried)) return { kind: 'routes', alias, candidates: tried, isLastResort }

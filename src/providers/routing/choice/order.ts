@@ -41,13 +41,16 @@ export const ORDERED_BY: Readonly<Record<Strategy, string>> = {
 /** The routes in the order in which they are tried. */
 export function order(all: readonly Judged[], strategy: Strategy, world: OrderWorld): readonly Judged[] {
   const keys = KEYS[strategy]
-  return all.toSorted((a, b) => {
+  const compare = (a: Judged, b: Judged): number => {
     for (const key of keys) {
       const difference = key(a, world) - key(b, world)
       if (difference !== 0) return difference
     }
     return 0
-  })
+  }
+  // While all is well the configured order is the right one.
+  const isInOrder = all.every((one, i) => i === 0 || compare(all[i - 1]!, one) <= 0)
+  return isInOrder ? all : all.toSorted(compare)
 }
 
 /** The configured order, with each run of neighbours that have weights drawn by them. */

@@ -10,16 +10,23 @@ export type DecayingCountOptions = {
   readonly now: () => number
 }
 
+/** What comes within this share of the half-life counts as at once: it is less than a thousandth off. */
+const GRAIN = 1 / 1000
+
 /** A count of 0. Costs two numbers, however much it counts. */
 export function createDecayingCount({ halfLifeMs, now }: DecayingCountOptions): DecayingCount {
   let held = 0
   let at = now()
-  const value = (): number => held * 2 ** -((now() - at) / halfLifeMs)
+  const valueAt = (when: number): number => held * 2 ** -((when - at) / halfLifeMs)
   return {
-    value,
+    value: () => valueAt(now()),
     add(amount = 1) {
-      held = value() + amount
-      at = now()
+      const when = now()
+      if (when - at > halfLifeMs * GRAIN) {
+        held = valueAt(when)
+        at = when
+      }
+      held += amount
     },
   }
 }
