@@ -1,6 +1,7 @@
 import { type TurnkeeperError, withDetails } from '../../errors.ts'
 import { type Collector, createCollector } from '../collect.ts'
 import { requestIdOf } from '../failures/request-id.ts'
+import { BytePieces } from '../recorder/byte-pieces.ts'
 import { type EvidenceKeeper, type EvidenceOptions, keepEvidence } from '../recorder/evidence.ts'
 import type { Answer, StreamPart } from '../types.ts'
 import type { AttemptReport, ContentKind, ResponseHeaders } from '../upstream.ts'
@@ -48,8 +49,7 @@ class RunningRecord implements AttemptRecord {
   readonly #subject: AttemptSubject
   readonly #startedAt = performance.now()
   readonly #collector: Collector
-  readonly #excerpt: Uint8Array[] = []
-  #freeBytes = EXCERPT_BYTES
+  readonly #excerpt = new BytePieces()
   #response: Response | undefined
   #timeToFirstContentMs: number | undefined
 
@@ -77,10 +77,8 @@ class RunningRecord implements AttemptRecord {
 
   bytes(chunk: Uint8Array): void {
     this.evidence?.decoded(chunk)
-    if (this.#freeBytes <= 0) return
-    const kept = chunk.length <= this.#freeBytes ? chunk : chunk.slice(0, this.#freeBytes)
-    this.#excerpt.push(kept)
-    this.#freeBytes -= kept.length
+    const freeBytes = EXCERPT_BYTES - this.#excerpt.sizeBytes
+    if (freeBytes > 0) this.#excerpt.push(chunk, freeBytes)
   }
 
   part(part: StreamPart): void {
@@ -123,7 +121,7 @@ class RunningRecord implements AttemptRecord {
     const details = { provider, route, partial, ...(status && { status }), ...(requestId && { requestId }) }
     return {
       error: withDetails(error, details),
-      ...(this.#excerpt.length > 0 && { excerpt: Buffer.concat(this.#excerpt) }),
+      ...(this.#excerpt.sizeBytes > 0 && { excerpt: Buffer.concat(this.#excerpt.toChunks()) }),
     }
   }
 }

@@ -175,8 +175,8 @@ function attempt(
         if (!isSettled && mapper.finished) deadlines.finished()
       },
       end() {
-        if (!isSettled) settleWith(guard(() => body?.end()))
         over()
+        if (!isSettled) settleWith(guard(() => body?.end()))
       },
       fail: breakOff,
     }

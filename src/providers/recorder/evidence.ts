@@ -5,6 +5,8 @@
  * E1. What is kept is bounded, however long the answer: the first and the last bytes, the first and the last gaps.
  */
 
+import { BytePieces } from './byte-pieces.ts'
+
 /** The first and the last pieces of something long. */
 export type Ends<T> = { readonly head: readonly T[]; readonly tail: readonly T[]; readonly omitted: number }
 
@@ -52,12 +54,12 @@ export function keepEvidence(options: EvidenceOptions): EvidenceKeeper {
   return new Keeper(options)
 }
 
-/** A class, like `KeptEnds`, since every attempt has one. */
+/** A class, like those below, since every attempt has one. */
 class Keeper implements EvidenceKeeper {
-  readonly #raw: KeptEnds<Uint8Array>
-  readonly #gaps = new KeptEnds<number>(MOST_GAPS, countOne)
-  readonly #decoded: Uint8Array[] = []
-  #freeBytes: number
+  readonly #raw: KeptBytes
+  readonly #gaps = new KeptGaps()
+  readonly #decoded = new BytePieces()
+  readonly #mostDecoded: number
   #decodedBytes = 0
   #receivedBytes = 0
   #lastAtMs = 0
@@ -65,8 +67,8 @@ class Keeper implements EvidenceKeeper {
   #isGiven = false
 
   constructor({ rawBytes, excerptBytes }: EvidenceOptions) {
-    this.#raw = new KeptEnds(rawBytes, lengthOf)
-    this.#freeBytes = excerptBytes === 0 ? 0 : excerptBytes + MARGIN_BYTES
+    this.#raw = new KeptBytes(rawBytes)
+    this.#mostDecoded = excerptBytes === 0 ? 0 : excerptBytes + MARGIN_BYTES
   }
 
   sent(request: SentRequest): void {
@@ -87,61 +89,92 @@ class Keeper implements EvidenceKeeper {
 
   decoded(chunk: Uint8Array): void {
     this.#decodedBytes += chunk.length
-    if (this.#freeBytes <= 0) return
-    this.#decoded.push(chunk.length <= this.#freeBytes ? chunk : chunk.subarray(0, this.#freeBytes))
-    this.#freeBytes -= chunk.length
+    const freeBytes = this.#mostDecoded - this.#decoded.sizeBytes
+    if (freeBytes > 0) this.#decoded.push(chunk, freeBytes)
   }
 
   evidence(): Evidence | undefined {
     if (this.#request === undefined) return undefined
     this.#isGiven = true
-    return {
-      request: this.#request,
+    return new Given(this.#request, {
       raw: this.#raw,
       rawBytes: this.#receivedBytes,
       decoded: this.#decoded,
       decodedBytes: this.#decodedBytes,
       gapsMs: this.#gaps,
-    }
+    })
+  }
+}
+
+type Kept = Pick<Evidence, 'rawBytes' | 'decodedBytes' | 'gapsMs'> & {
+  readonly raw: KeptBytes
+  readonly decoded: BytePieces
+}
+
+/** Puts bytes together only where somebody looks at them, which nobody does for most good attempts. */
+class Given implements Evidence {
+  readonly request: SentRequest
+  readonly rawBytes: number
+  readonly decodedBytes: number
+  readonly gapsMs: Ends<number>
+  readonly #kept: Kept
+
+  constructor(request: SentRequest, kept: Kept) {
+    this.request = request
+    this.rawBytes = kept.rawBytes
+    this.decodedBytes = kept.decodedBytes
+    this.gapsMs = kept.gapsMs
+    this.#kept = kept
+  }
+
+  get raw(): Ends<Uint8Array> {
+    const { head, tail, omitted } = this.#kept.raw
+    return { head: head.toChunks(), tail: tail.toChunks(), omitted }
+  }
+
+  get decoded(): readonly Uint8Array[] {
+    return this.#kept.decoded.toChunks()
   }
 }
 
 /** Half of `most` for the beginning, the other half for the end. A piece that fills a half is kept whole there. */
-class KeptEnds<T> implements Ends<T> {
-  readonly head: T[] = []
-  readonly tail: T[] = []
+class KeptBytes {
+  readonly head = new BytePieces()
+  readonly tail = new BytePieces()
   omitted = 0
   readonly #half: number
-  readonly #sizeOf: (piece: T) => number
-  #headSize = 0
-  #tailSize = 0
 
-  constructor(most: number, sizeOf: (piece: T) => number) {
+  constructor(most: number) {
     this.#half = most / 2
-    this.#sizeOf = sizeOf
   }
 
-  add(piece: T): void {
-    const size = this.#sizeOf(piece)
-    if (this.#headSize < this.#half) {
-      this.head.push(piece)
-      this.#headSize += size
+  add(chunk: Uint8Array): void {
+    const { head, tail } = this
+    if (head.sizeBytes < this.#half) {
+      head.push(chunk)
       return
     }
-    this.tail.push(piece)
-    this.#tailSize += size
-    while (this.#tailSize - this.#sizeOf(this.tail[0]!) >= this.#half) {
-      const dropped = this.#sizeOf(this.tail.shift()!)
-      this.#tailSize -= dropped
-      this.omitted += dropped
+    tail.push(chunk)
+    while (tail.sizeBytes - tail.firstSize >= this.#half) {
+      this.omitted += tail.firstSize
+      tail.shift()
     }
   }
 }
 
-function lengthOf({ length }: Uint8Array): number {
-  return length
-}
+class KeptGaps implements Ends<number> {
+  readonly head: number[] = []
+  readonly tail: number[] = []
+  omitted = 0
 
-function countOne(): number {
-  return 1
+  add(gapMs: number): void {
+    if (this.head.length < MOST_GAPS / 2) {
+      this.head.push(gapMs)
+      return
+    }
+    this.tail.push(gapMs)
+    if (this.tail.length <= MOST_GAPS / 2) return
+    this.tail.shift()
+    this.omitted++
+  }
 }
