@@ -1,7 +1,6 @@
 import {
   type Context,
   INVALID_TRACEID,
-  type Link,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
@@ -19,7 +18,7 @@ import { ChainedContext } from './chained-context.ts'
 import { carrierOf, carrierOfIds, idsFromCarrier } from './propagation.ts'
 import { shareContext } from './shared-context.ts'
 import { RecordedSpan, SPAN_KEY, type SpanSink, type SpanWorld } from './span.ts'
-import { BUDGET_KEY, type SpanBudget, spendSpan } from './span-budget.ts'
+import { BUDGET_KEY, type SpanBudget } from './span-budget.ts'
 import { createRandomIds, spanIdOf, traceIdOf } from './span-ids.ts'
 
 export type ObserveDependencies = {
@@ -61,7 +60,7 @@ export function createObserve({
   return {
     carrier() {
       const active = contexts.active()
-      return active instanceof RecordedSpan ? carrierOfIds(active.ids) : carrierOf(active)
+      return active instanceof RecordedSpan ? carrierOfIds(active) : carrierOf(active)
     },
     observe<T>(
       operation: Operation,
@@ -85,14 +84,15 @@ export function createObserve({
       }
       const name = spanName(operation, attributes)
       const budget = carrier === undefined ? budgetOf(around) : undefined
-      if (budget !== undefined && !spendSpan(budget)) return runDropped(droppedSpan(name, budget), work)
+      if (budget !== undefined && !budget.spend()) return runDropped(droppedSpan(name, budget), work)
 
       const span = new RecordedSpan(world, {
         name,
         kind: SPAN_KINDS[OPERATIONS[operation].kind],
-        ids: below(parent, traceId, spanId),
+        traceId,
+        spanId,
         parent,
-        links: links?.flatMap((other) => linkTo(other === carrier ? parent : idsFromCarrier(other))),
+        links: links?.flatMap((other) => (other === carrier ? parent : idsFromCarrier(other)) ?? []),
         around,
         budget,
         startedAt,
@@ -163,6 +163,7 @@ function spanOf(within: Context): Span | undefined {
 
 /** The ids of the span above, if it has any: those of a tracer that does nothing are all zeros. */
 function idsOf(above: Span | undefined): SpanContext | undefined {
+  if (above instanceof RecordedSpan) return above
   const ids = above?.spanContext()
   return ids === undefined || ids.traceId === INVALID_TRACEID ? undefined : ids
 }
@@ -170,18 +171,6 @@ function idsOf(above: Span | undefined): SpanContext | undefined {
 function budgetOf(within: Context): SpanBudget | undefined {
   if (within instanceof RecordedSpan) return within.budget
   return within.getValue(BUDGET_KEY) as SpanBudget | undefined // the key is ours alone
-}
-
-function below(parent: SpanContext | undefined, traceId: string, spanId: string): SpanContext {
-  const traceFlags = TraceFlags.SAMPLED
-  return parent?.traceState === undefined
-    ? { traceId, spanId, traceFlags }
-    : { traceId, spanId, traceFlags, traceState: parent.traceState }
-}
-
-/** Nothing for a carrier that names no valid span. */
-function linkTo(context: SpanContext | undefined): Link[] {
-  return context === undefined ? [] : [{ context }]
 }
 
 /** `chat glm-4.6`: the operation and, where the catalogue names a subject, its value. */

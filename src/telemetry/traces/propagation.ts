@@ -6,6 +6,7 @@ import {
   defaultTextMapSetter,
   ROOT_CONTEXT,
   type SpanContext,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -35,6 +36,19 @@ export function idsFromCarrier(carrier: Carrier): SpanContext | undefined {
   if (tracestate !== undefined || !USUAL.test(traceparent)) {
     return trace.getSpanContext(PROPAGATOR.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter))
   }
-  const traceFlags = traceparent.endsWith('1') ? 1 : 0
-  return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), traceFlags, isRemote: true }
+  return new RemoteIds(traceparent)
+}
+
+/** Of a `traceparent` of the usual form. A class as spans keep it (S3 of `span.ts`). */
+class RemoteIds implements SpanContext {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceFlags: number
+  readonly isRemote = true
+
+  constructor(traceparent: string) {
+    this.traceId = traceparent.slice(3, 35)
+    this.spanId = traceparent.slice(36, 52)
+    this.traceFlags = traceparent.endsWith('1') ? TraceFlags.SAMPLED : TraceFlags.NONE
+  }
 }

@@ -13,25 +13,28 @@ export const MAX_SPANS = 500
 /** Where a context keeps the budget of what is made in it. */
 export const BUDGET_KEY = createContextKey('turnkeeper span budget')
 
-/** Of a span that has none above it, and of all spans within it. */
-export type SpanBudget = {
+/** Of a span that has none above it, and of all spans within it, which keep it (S3 of `span.ts`). */
+export class SpanBudget {
   /** The outermost span of this process. */
   readonly root: ActiveSpan
   /** Epoch milliseconds at the origin of `performance.now()`: the same for all of these spans, so that they fit together. */
-  readonly origin: number
-  made: number
-  dropped: number
-}
+  readonly origin = Date.now() - performance.now()
+  #made = 1
+  #dropped = 0
 
-/** The budget of `root`, which is the first span of it. */
-export function openBudget(root: ActiveSpan): SpanBudget {
-  return { root, origin: Date.now() - performance.now(), made: 1, dropped: 0 }
-}
+  constructor(root: ActiveSpan) {
+    this.root = root
+  }
 
-/** Takes one more span from a budget; false where it is spent, and no further span may be made. */
-export function spendSpan(budget: SpanBudget): boolean {
-  const isLeft = budget.made < MAX_SPANS
-  if (isLeft) budget.made += 1
-  else budget.dropped += 1
-  return isLeft
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Takes one more span; false where none is left, and no further one may be made. */
+  spend(): boolean {
+    const isLeft = this.#made < MAX_SPANS
+    if (isLeft) this.#made += 1
+    else this.#dropped += 1
+    return isLeft
+  }
 }
