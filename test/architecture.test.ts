@@ -30,7 +30,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/exporter-metrics-otlp-http': ['telemetry/metrics/export.ts'],
   '@opentelemetry/exporter-trace-otlp-http': ['telemetry/traces/export.ts'],
   '@opentelemetry/resources': ['telemetry/otlp.ts'],
-  '@opentelemetry/context-async-hooks': ['telemetry/traces/export.ts'],
+  '@opentelemetry/context-async-hooks': ['telemetry/traces/shared-context.ts'],
   commander: ['cli/'],
 }
 

@@ -1,7 +1,7 @@
 /** Traces over OTLP/HTTP, in batches. */
 
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import type { SpanExporter } from '@opentelemetry/sdk-trace'
+import { BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace'
 import {
   EXPORT_TIMEOUT_MS,
   type Identity,
@@ -10,7 +10,6 @@ import {
   SCOPE,
   tellFailures,
 } from '../otlp.ts'
-import { createBatches } from './batches.ts'
 import type { SpanSink } from './span.ts'
 
 export type TraceExport = SpanSink & {
@@ -32,14 +31,11 @@ export function exportTraces(
 
 /** Sends spans to an exporter, in batches. */
 export function exportSpansTo(exporter: SpanExporter, identity: Identity): TraceExport {
-  const batches = createBatches(exporter)
+  const processor = new BatchSpanProcessor({ exporter })
   return {
     resource: resourceOf(identity),
     instrumentationScope: { name: SCOPE, version: identity.version },
-    ended: batches.add,
-    async close() {
-      await batches.close()
-      await exporter.shutdown()
-    },
+    ended: (span) => processor.onEnd(span),
+    close: () => processor.shutdown(),
   }
 }
