@@ -30,7 +30,7 @@ export type AttemptSubject = {
   readonly provider: string
   readonly streamed: boolean
   /** How much of the exchange is kept for a record. Default nothing. */
-  readonly evidence?: EvidenceOptions
+  readonly evidence?: EvidenceOptions | undefined
 }
 
 const EXCERPT_BYTES = 2048

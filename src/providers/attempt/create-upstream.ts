@@ -14,7 +14,7 @@ import { PROTOCOLS } from '../protocols/registry.ts'
 import type { EvidenceOptions } from '../recorder/evidence.ts'
 import type { Limits, ModelParameters, ModelRequest, PartSink, Timeouts } from '../types.ts'
 import type { AttemptOptions, AttemptReport, Upstream } from '../upstream.ts'
-import { runAttempt, type Target } from './attempt.ts'
+import { runAttempt, spanAttributesOf, type Target } from './attempt.ts'
 import { type ImageFetcher, inlineImages } from './images.ts'
 import type { Silences } from './silences.ts'
 
@@ -149,13 +149,15 @@ function toTarget(options: UpstreamOptions): Target {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const url = endpointUrl(options.baseUrl, options.endpoint ?? protocol.path)
   const { provider = url.hostname } = options
+  const route = options.route ?? `${provider}/${model}`
   return {
     protocol,
     dialect: known('dialect', dialect, DIALECTS),
     url,
     model,
     provider,
-    route: options.route ?? `${provider}/${model}`,
+    route,
+    spanAttributes: spanAttributesOf(url, route),
     ...(apiKey !== undefined && apiKey !== '' && { apiKey }),
     stream,
     headers: lowerCased(headers),

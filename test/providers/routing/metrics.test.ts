@@ -17,8 +17,8 @@ test('every move of a credential has its counter from the start, at 0', () => {
 
 test('of the open streams of a route the most silent one is shown, and none once they have ended', () => {
   const silences = createSilences()
-  const ends = [silences.watch('p/m', () => 20), silences.watch('p/m', () => 70)]
-  silences.watch('p/other', () => 500)
+  const ends = [silences.watch('p/m', { silenceMs: 20 }), silences.watch('p/m', { silenceMs: 70 })]
+  silences.watch('p/other', { silenceMs: 500 })
   expect(silences.longestMs('p/m')).toBe(70)
   ends[1]?.()
   expect(silences.longestMs('p/m')).toBe(20)
