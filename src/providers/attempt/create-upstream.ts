@@ -14,9 +14,10 @@ import { PROTOCOLS } from '../protocols/registry.ts'
 import type { EvidenceOptions } from '../recorder/evidence.ts'
 import type { Limits, ModelParameters, ModelRequest, PartSink, Timeouts } from '../types.ts'
 import type { AttemptOptions, AttemptReport, Upstream } from '../upstream.ts'
-import { runAttempt, spanAttributesOf, type Target } from './attempt.ts'
+import { runAttempt } from './attempt.ts'
 import { type ImageFetcher, inlineImages } from './images.ts'
 import type { Silences } from './silences.ts'
+import { spanAttributesOf, type Target } from './target.ts'
 
 export type UpstreamOptions = {
   /** `llamacpp-cli` is no wire format: it runs a local process, as `command` says. */

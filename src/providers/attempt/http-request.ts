@@ -5,7 +5,7 @@ import type { ExcerptOptions } from '../failures/excerpt.ts'
 import type { HttpRequest } from '../http.ts'
 import type { ModelRequest } from '../types.ts'
 import type { AttemptOptions } from '../upstream.ts'
-import type { Target } from './attempt.ts'
+import type { Target } from './target.ts'
 
 export type BuiltRequest = {
   readonly http: HttpRequest

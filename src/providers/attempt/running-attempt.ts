@@ -15,10 +15,10 @@ import type { Exchange, HttpSink } from '../http.ts'
 import type { AnswerMapper } from '../protocols/protocol.ts'
 import type { PartSink, StreamPart } from '../types.ts'
 import type { AttemptOptions, AttemptReport, ResponseHeaders } from '../upstream.ts'
-import type { Target } from './attempt.ts'
 import type { AttemptRecord } from './attempt-record.ts'
 import { type DeadlineReason, type Deadlines, startDeadlines } from './deadlines.ts'
 import type { BuiltRequest } from './http-request.ts'
+import type { Target } from './target.ts'
 
 export type ExchangeWith = {
   readonly built: BuiltRequest
