@@ -87,7 +87,11 @@ export async function createTelemetry({
   const metering =
     metrics && (await startMetrics(identity, { address: metrics, push, health, strictLabels, log }))
   if (metering) onRedacted = (field) => metering.instruments.count('telemetry_redactions_total', { field })
-  const tracing = await startTracing(identity, { config, log, redactor })
+  const tracing = await startTracing(identity, {
+    config,
+    log,
+    redactor: { ...redactor, knownSecrets: () => known.size },
+  })
   const close = once(async () => {
     await Promise.allSettled([metering?.close(), tracing?.close()])
   })
@@ -164,7 +168,7 @@ type RunningTraces = {
 type TracesOptions = {
   readonly config: TelemetryConfig
   readonly log: Log
-  readonly redactor: Redactor
+  readonly redactor: Redactor & { readonly knownSecrets: () => number }
 }
 
 async function startTracing(

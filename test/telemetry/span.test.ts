@@ -9,7 +9,7 @@ let closing: TraceExport | undefined
 afterEach(() => closing?.close())
 
 /** Observing with spans in memory. */
-function observing({ sampling = 1, captureContent = false } = {}) {
+function observing({ sampling = 1, captureContent = false, secrets = ['hunter22'] } = {}) {
   const spans: ReadableSpan[] = []
   const kept = exportSpansTo(
     { export: (_batch, done) => done({ code: 0 }), shutdown: async () => {} },
@@ -21,7 +21,10 @@ function observing({ sampling = 1, captureContent = false } = {}) {
     resource: resourceFromAttributes({}),
     ended: (span: ReadableSpan) => void spans.push(span),
   }
-  const redactor = { text: (text: string) => text.replaceAll('hunter22', '***') }
+  const redactor = {
+    text: (text: string) => secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text),
+    knownSecrets: () => secrets.length,
+  }
   return { spans, ...createObserve({ sink, redactor, sampling, captureContent }) }
 }
 
@@ -48,6 +51,15 @@ test('what a tool does to the active span through the API stands on it, redacted
     status: { code: SpanStatusCode.ERROR, message: 'no ***' },
   })
   expect(JSON.stringify(span?.events)).not.toContain('a prompt')
+})
+
+test('a text that was clean is hidden once it has become a secret', async () => {
+  const secrets = ['hunter22']
+  const { spans, observe } = observing({ secrets })
+  await observe('chat', { 'gen_ai.request.model': 'hunter23' }, async () => {})
+  secrets.push('hunter23')
+  await observe('chat', { 'gen_ai.request.model': 'hunter23' }, async () => {})
+  expect(spans.map(({ name }) => name)).toEqual(['chat hunter23', 'chat ***'])
 })
 
 test('nothing changes a span that has ended, and it ends once', async () => {

@@ -23,7 +23,8 @@ import { createRandomIds, spanIdOf, traceIdOf } from './span-ids.ts'
 
 export type ObserveDependencies = {
   readonly sink: SpanSink
-  readonly redactor: Pick<Redactor, 'text'>
+  /** `knownSecrets`: how many it knows; with more of them a text that was clean may be so no longer. Default: always as many. */
+  readonly redactor: Pick<Redactor, 'text'> & { readonly knownSecrets?: () => number }
   /** Share of the traces that begin here and are kept; the others follow their parent. */
   readonly sampling: number
   readonly captureContent: boolean
@@ -213,9 +214,17 @@ const CLEAN_CHARS = 64
  * Redaction that looks at a text only once while it is remembered: attributes are names of routes, models and agents,
  * which come again with every span. Only texts with nothing to hide are kept.
  */
-function rememberClean({ text: redact }: Pick<Redactor, 'text'>, maxChars: number): (text: string) => string {
+function rememberClean(
+  { text: redact, knownSecrets = () => 0 }: ObserveDependencies['redactor'],
+  maxChars: number,
+): (text: string) => string {
   const clean = new Set<string>()
+  let cleanFor = knownSecrets()
   return (text) => {
+    if (cleanFor !== knownSecrets()) {
+      cleanFor = knownSecrets()
+      clean.clear()
+    }
     if (clean.has(text)) return text
     const redacted = redact(text)
     if (redacted === text && text.length <= CLEAN_CHARS) {
