@@ -59,7 +59,7 @@ test('a text that was clean is hidden once it has become a secret', async () => 
   await observe('chat', { 'gen_ai.request.model': 'hunter23' }, async () => {})
   secrets.push('hunter23')
   await observe('chat', { 'gen_ai.request.model': 'hunter23' }, async () => {})
-  expect(spans.map(({ name }) => name)).toEqual(['chat hunter23', 'chat ***'])
+  expect(spans.map(({ attributes }) => attributes['gen_ai.request.model'])).toEqual(['hunter23', '***'])
 })
 
 test('nothing changes a span that has ended, and it ends once', async () => {
