@@ -158,10 +158,12 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const sending = this.#sending
     this.#controller = controller
-    if (sending === undefined) return controller.abort(new Error('aborted'))
-    this.#sentAt = performance.now()
-    this.#isReused = sending.opened() === this.#openedBefore
-    sending.sink.onSent()
+    if (sending === undefined) controller.abort(new Error('aborted'))
+    else {
+      this.#sentAt = performance.now()
+      this.#isReused = sending.opened() === this.#openedBefore
+      sending.sink.onSent()
+    }
   }
 
   onResponseStart(_controller: unknown, status: number, headers: ResponseHeaders): void {
