@@ -1,10 +1,12 @@
 /**
  * Who of the fleet has died, as this process sees it.
  *
- *   alive → (no new sign of life in four looks) → gone → (a new sign) → alive
+ *   unknown → (seen) → alive → (no new sign of life in four looks) → gone → (a new sign) → alive
+ *                                                                    └→ (twenty more looks) → unknown
  *
  * P1. Looks are counted, not seconds: while Redis is away, or this process is stopped, nobody looks, so nobody dies.
- * P2. Whoever has not looked often enough to have noticed a sign holds nobody for dead.
+ * P2. Nobody is held for dead whose sign was never seen: who has just joined is unknown to all that have not looked
+ *     since, and takes turns already. What it leaves behind if it dies unseen ends with its leases.
  * P3. It is a guess: taking over a turn of a worker that was only stopped is safe because of the epoch, not of this.
  */
 
@@ -24,21 +26,25 @@ export type Presence = {
 export type Heartbeat = Pick<Presence, 'isGone'> & { close(): Promise<void> }
 
 const LOOKS = 4
+/** Of a worker that has been gone for so many looks, two lengths of a lock, no lease is left to be taken over. */
+const REMEMBERED_LOOKS = 20
 
 /** A view of the fleet that has seen nothing yet. */
 export function createPresence(): Presence {
   const seen = new Map<string, { sign: string; at: number }>()
   let looks = 0
-  const isGone = (worker: string): boolean => looks - (seen.get(worker)?.at ?? 0) >= LOOKS
+  const silentFor = (worker: string): number => looks - (seen.get(worker)?.at ?? looks)
   return {
     note(signs) {
       looks++
       for (const [worker, sign] of signs) {
         if (seen.get(worker)?.sign !== sign) seen.set(worker, { sign, at: looks })
       }
-      for (const worker of seen.keys()) if (!signs.has(worker) && isGone(worker)) seen.delete(worker)
+      for (const worker of seen.keys()) {
+        if (!signs.has(worker) && silentFor(worker) >= LOOKS + REMEMBERED_LOOKS) seen.delete(worker)
+      }
     },
-    isGone,
+    isGone: (worker) => silentFor(worker) >= LOOKS,
   }
 }
 

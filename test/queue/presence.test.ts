@@ -25,11 +25,18 @@ test('a worker that was held for dead and beats again is alive', () => {
   expect(presence.isGone('a')).toBe(false)
 })
 
-test('who has hardly looked holds nobody for dead, not even a worker that it never saw (P2)', () => {
-  const presence = looking({ a: '1' }, { a: '2' }, { a: '3' })
-  expect(presence.isGone('stranger')).toBe(false)
-  presence.note(new Map([['a', '4']]))
-  expect(presence.isGone('stranger')).toBe(true)
+test('a worker that was never seen is not dead: it has joined since the last look (P2)', () => {
+  const presence = looking({ a: '1' }, { a: '2' }, { a: '3' }, { a: '4' }, { a: '5' })
+  expect(presence.isGone('newcomer')).toBe(false)
+})
+
+test('a dead worker stays dead when the registry has forgotten it, for as long as its leases can last', () => {
+  const presence = looking({ a: '1', b: '1' }, ...Array.from({ length: 4 }, () => ({ b: '1' })))
+  expect(presence.isGone('a')).toBe(true)
+  for (let look = 0; look < 15; look++) presence.note(new Map([['b', `${look}`]]))
+  expect(presence.isGone('a')).toBe(true)
+  for (let look = 0; look < 15; look++) presence.note(new Map([['b', `${look}`]]))
+  expect(presence.isGone('a')).toBe(false)
 })
 
 test('nobody dies while nobody can look, however long that takes (P1)', () => {
