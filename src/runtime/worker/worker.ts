@@ -4,7 +4,9 @@
  *   starting → working → leaving (no new turn, no new step; turns are handed back) → closed
  *
  * K1. A worker is known to the fleet before it takes its first wake-up.
- * K2. While leaving, running steps have a grace of 20 s; what is not done by then is given up and goes on elsewhere.
+ * K2. It shows signs of life until its last turn has ended or was handed over: a step that is still being finished is
+ *     nobody else's to run.
+ * K3. While leaving, running steps have a grace of 20 s; what is not done by then is given up and goes on elsewhere.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -250,10 +252,10 @@ async function work(config: Config, options: WorkOptions): Promise<Worker> {
   const leave = async (): Promise<void> => {
     leaving.abort()
     stopListening()
-    await heartbeat.close()
     const grace = setTimeout(() => stopped.abort(), GRACE_MS)
     await consumer.close(GRACE_MS + CLOSING_MS)
     clearTimeout(grace)
+    await heartbeat.close() // K2
     await reconciler.close()
     await gauges.close()
     await census.close()
