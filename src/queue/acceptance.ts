@@ -1,5 +1,6 @@
 /**
- * Taking turns in: admitted, then accepted, then their sessions woken; three round trips, however many turns.
+ * Taking turns in: admitted, then accepted, then their sessions woken; three round trips, however many turns. A single
+ * turn is admitted and accepted in one, where one server has all keys.
  *
  * A1. A turn is refused before it is accepted or not at all.
  * A2. Turns of a session stand in the order of the calls, also of calls that were not awaited.
@@ -8,11 +9,12 @@
 import { TurnkeeperError } from '../errors.ts'
 import { newTurnId, type SessionRef } from '../redis/keys.ts'
 import { watchMemory } from '../redis/memory.ts'
+import { createTogether } from '../redis/together.ts'
+import type { NamedTurn } from './accepting.ts'
 import type { QueueBackend } from './backend.ts'
 import type { Admission } from './backlog.ts'
-import type { RankedWake } from './bullmq.ts'
 import { createCallOrder } from './client/call-order.ts'
-import type { Accepted, NewTurn } from './journal-types.ts'
+import type { Accepted, NewTurn, Taken } from './journal-types.ts'
 
 /** Accepts turns in their order; the answers come in the same order. */
 export type Acceptance = (turns: readonly NewTurn[]) => Promise<readonly Accepted[]>
@@ -30,35 +32,55 @@ const LATE_RETRY_MS = { least: 1_000, most: 60_000 } as const
 export function createAcceptance({ redis, backlog, journal, wakeQueue }: QueueBackend): Acceptance {
   const inOrder = createCallOrder<SessionRef>()
   const memory = watchMemory(redis)
+  const together = createTogether(redis)
 
-  const admit = async (turns: readonly Named[]): Promise<readonly number[]> => {
-    const share = await memory.fullness()
-    if (share > FULL) throw fullRedis(share)
-    const asked = turns.map(({ turnId, agent, options }) => ({
-      turnId,
-      agent,
-      priority: options.priority ?? 0,
-    }))
-    let admission = await backlog.admit(asked)
-    if (admission.outcome === 'late') {
-      // What a crash has left is no reason to refuse anybody.
-      await backlog.heal()
-      admission = await backlog.admit(asked)
-    }
-    if (admission.outcome === 'admitted') return admission.ranks
-    throw refusal(admission)
+  /** What a crash has left is no reason to refuse anybody: it is asked again after that is healed. */
+  const unlessLate = async <A extends { readonly outcome: string }>(ask: () => Promise<A>): Promise<A> => {
+    const answer = await ask()
+    if (answer.outcome !== 'late') return answer
+    await backlog.heal()
+    return ask()
   }
 
-  const take = async (turns: readonly Named[]): Promise<readonly Accepted[]> => {
-    const ranks = await admit(turns)
+  const takeOne = async (turn: NamedTurn): Promise<readonly Taken[]> => {
+    const taken = await unlessLate(() => journal.takeIn(turn))
+    if ('accepted' in taken) return [taken]
+    throw refusal(taken)
+  }
+
+  const takeMany = async (turns: readonly NamedTurn[]): Promise<readonly Taken[]> => {
+    const asked = turns.map(({ turnId, agent, options: { priority = 0 } }) => ({ turnId, agent, priority }))
+    const admission = await unlessLate(() => backlog.admit(asked))
+    if (admission.outcome !== 'admitted') throw refusal(admission)
     const accepted = await journal.acceptAll(turns)
-    const wakes = turns.map((turn, i) => ({ ...wakeOf(turn, accepted[i]), rank: ranks[i] ?? 0 }))
+    const taken = accepted.map((one, i) => ({ accepted: one, rank: admission.ranks[i] ?? 0 }))
+    // A hint, as the wake-up is, with which it leaves: the journal has the turns.
+    const firsts = turns.flatMap(({ session, delayMs = 0 }, i) =>
+      isFirst(accepted[i]) ? [{ session, delayMs }] : [],
+    )
+    backlog.markReady(firsts).catch(() => {})
+    return taken
+  }
+
+  const take = async (turns: readonly NamedTurn[]): Promise<readonly Accepted[]> => {
+    const share = await memory.fullness()
+    if (share > FULL) throw fullRedis(share)
+    const [first] = turns
+    const taken =
+      turns.length === 1 && first
+        ? await together(
+            () => takeOne(first),
+            () => takeMany(turns),
+          )
+        : await takeMany(turns)
+    const wakes = taken.flatMap(({ accepted, rank }, i) => {
+      // A repeated call wakes too: the first one may have been lost before it could.
+      if (accepted.outcome === 'conflict') return []
+      return { turnId: accepted.turnId, rank, delayMs: turns[i]?.delayMs ?? 0 }
+    })
     // The journal has the turns: if these hints are lost, the reconciler gives them.
-    await Promise.allSettled([
-      backlog.markReady(wakes.filter(({ isFirst }) => isFirst)),
-      wakeQueue.wakeAll(wakes.filter(({ isAccepted }) => isAccepted)),
-    ])
-    return accepted
+    await wakeQueue.wakeAll(wakes).catch(() => {})
+    return taken.map(({ accepted }) => accepted)
   }
 
   return async (turns) => {
@@ -68,26 +90,9 @@ export function createAcceptance({ redis, backlog, journal, wakeQueue }: QueueBa
   }
 }
 
-type Named = NewTurn & { readonly turnId: string }
-
-type Wake = Omit<RankedWake, 'rank'> & {
-  readonly session: SessionRef
-  readonly delayMs: number
-  readonly isAccepted: boolean
-  /** Nothing of its session stands before it. */
-  readonly isFirst: boolean
-}
-
-/** A repeated call wakes too: the first one may have been lost before it could. */
-function wakeOf({ turnId, session, delayMs = 0 }: Named, accepted: Accepted | undefined): Wake {
-  const isAccepted = accepted !== undefined && accepted.outcome !== 'conflict'
-  return {
-    turnId: accepted?.turnId ?? turnId,
-    session,
-    delayMs,
-    isAccepted,
-    isFirst: accepted?.outcome === 'accepted' && accepted.position === 0,
-  }
+/** Nothing of its session stands before the turn. */
+function isFirst(accepted: Accepted | undefined): boolean {
+  return accepted?.outcome === 'accepted' && accepted.position === 0
 }
 
 function fullRedis(share: number): TurnkeeperError {

@@ -75,6 +75,12 @@ export function createBacklog({
   }
 
   return {
+    /** The limits of a turn's tenant, for scripts of which these indexes are a part. */
+    limitsOf: (turnId: string): TenantLimits => limitsOf(tenantOfTurn(turnId)),
+
+    /** When a turn may no longer be admitted since another one has waited for too long, in milliseconds. */
+    maxQueueAgeMs,
+
     /** Admits turns, all or none (B1). The same call again gives the same ranks. */
     async admit(turns: readonly ToAdmit[]): Promise<Admission> {
       const names = [...new Set(turns.map(({ turnId }) => tenantOfTurn(turnId)))]
@@ -95,8 +101,7 @@ export function createBacklog({
             turnId,
             agent,
             names.indexOf(tenantOfTurn(turnId)) + 1,
-            baseRank(priority),
-            PRIORITY_STEP - 1,
+            ...rankArgs(priority),
           ]),
         ],
       )) as [Admission['outcome'], ...string[]]
@@ -201,6 +206,11 @@ export function createBacklog({
     const keys = [global.open, global.ended, global.ready, global.limited, open, running, limited]
     return (await close.run(redis, keys, [turnId, sessionOfTurn(turnId), tenant, ttlMs, limit])) as string[]
   }
+}
+
+/** What scripts make a rank of: where turns of a priority begin, and the largest share of the backlog in it. */
+export function rankArgs(priority: number): [base: number, longestShare: number] {
+  return [baseRank(priority), PRIORITY_STEP - 1]
 }
 
 /** Where turns of a priority (0 to 10, higher first) begin among BullMQ's priorities (lower first). */

@@ -10,7 +10,8 @@
 import type { RedisConnection } from '../redis/connection.ts'
 import { globalKeys, newTurnId, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
-import { type Journal, toFollowing } from './journal.ts'
+import { toFollowing } from './claiming.ts'
+import type { Journal } from './journal.ts'
 import type { Following } from './journal-types.ts'
 import type { TurnEventBody, TurnRecord, TurnResult, TurnState } from './types.ts'
 

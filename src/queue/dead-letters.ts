@@ -15,10 +15,15 @@ export function createBury(
 ): Bury {
   const { dead } = globalKeys(prefix)
   return async (turnId, result) => {
-    if (!result?.error || !REASONS.has(result.error.reason)) return
+    if (!isDeadLetter(result)) return
     const now = Date.now()
     await redis.zadd(dead, now, turnId)
     await redis.zremrangebyscore(dead, '-inf', String(now - ttlMs))
     await redis.pexpire(dead, ttlMs)
   }
+}
+
+/** Whether a turn with this result was given up. */
+export function isDeadLetter(result: TurnResult | undefined): boolean {
+  return result?.error !== undefined && REASONS.has(result.error.reason)
 }

@@ -1,11 +1,15 @@
 import type { RedisConnection } from '../redis/connection.ts'
 import type { TurnKeys } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument, tagOf } from '../redis/scripts.ts'
-import type { Claim, WriteOutcome } from './journal-types.ts'
+import type { Claim, ShownStep, WriteOutcome } from './journal-types.ts'
+import { shownStepToToken } from './records.ts'
 import type { TurnEventBody } from './types.ts'
 
 /** Hands events on to the readers of one running turn. */
 export type WriteDeltas = (events: readonly TurnEventBody[]) => Promise<WriteOutcome>
+
+/** Makes a writer; `step` is the model step that it is for, which a worker that takes the turn over is told of. */
+export type DeltaWriters = (claim: Claim, step?: Omit<ShownStep, 'epoch'>) => WriteDeltas
 
 type Batch = {
   readonly keys: string[]
@@ -23,7 +27,7 @@ const MOST_TURNS = 100
 export function createDeltaWriters(
   redis: RedisConnection,
   keysOf: (turnId: string) => TurnKeys,
-): (claim: Claim) => WriteDeltas {
+): DeltaWriters {
   const script = loadScript('relay', import.meta.url)
   const batches = new Map<string, Batch>()
   let writes = 0
@@ -40,15 +44,16 @@ export function createDeltaWriters(
     return batch
   }
 
-  return ({ turn, epoch }) => {
+  return ({ turn, epoch }, step) => {
     const keys = keysOf(turn.id)
+    const shows = step ? ` ${shownStepToToken(step)}` : ''
     const place = redis.isCluster ? tagOf(keys.turn) : ''
     return async (events) => {
       const waiting = batches.get(place)
       const batch = waiting && waiting.keys.length < 2 * MOST_TURNS ? waiting : open(place)
       const nth = batch.keys.push(keys.turn, keys.events) / 2 - 1
       // Each epoch is of one worker, so its number and a count of that worker's make a token nobody else has.
-      batch.args.push(`${epoch}.${++writes}`, keys.channel, JSON.stringify(events))
+      batch.args.push(`${epoch}.${++writes}${shows}`, keys.channel, JSON.stringify(events))
       const outcomes = await batch.written
       return outcomes[nth]!
     }

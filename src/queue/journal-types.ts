@@ -26,8 +26,17 @@ export type NewTurn = {
 }
 
 export type Accepted =
-  | { readonly outcome: 'accepted' | 'duplicate'; readonly turnId: string; readonly position: number }
+  | {
+      readonly outcome: 'accepted' | 'duplicate'
+      readonly turnId: string
+      readonly position: number
+      /** On Redis's clock, in milliseconds; 0 where an earlier version has accepted it. */
+      readonly acceptedAt: number
+    }
   | { readonly outcome: 'conflict'; readonly turnId: string }
+
+/** A turn that was admitted and accepted, and its rank among the wake-ups. */
+export type Taken = { readonly accepted: Accepted; readonly rank: number }
 
 /** What a session wants next. */
 export type Following =
@@ -35,13 +44,27 @@ export type Following =
   | { readonly kind: 'due'; readonly inMs: number }
   | { readonly kind: 'nothing' }
 
-export type ClaimOutcome =
+/** Who claims a turn. */
+export type Claimant = {
+  readonly worker: string
+  readonly wakeup: string
+  readonly leaseMs: number
+  readonly agents: readonly string[] | '*'
+  /** A worker that has died: its lease counts no longer. */
+  readonly gone?: string
+}
+
+/** `roused`: turns of the tenant that may be woken, since this one has no place any more. */
+export type ClaimOutcome = (
   | { readonly outcome: 'claimed'; readonly claim: Claim }
+  /** As many turns of its tenant run as may: it is woken when one of them ends (B3). */
+  | { readonly outcome: 'limited' }
   | { readonly outcome: 'next'; readonly following: Following }
   | { readonly outcome: 'busy'; readonly forMs: number; readonly worker: string }
   /** It waits for a person; `forMs` is how long an approval may still take. */
   | { readonly outcome: 'parked'; readonly state: TurnState; readonly forMs?: number }
   | { readonly outcome: 'unserved'; readonly agent: string; readonly sinceMs: number }
+) & { readonly roused?: readonly string[] }
 
 /** A turn in the hands of a worker. */
 export type Claim = {
@@ -56,12 +79,25 @@ export type Claim = {
   readonly idleClaims: number
   /** The run before this one, as the epoch before, if its worker never let go of the turn. */
   readonly lost?: LostRun
+  /** The model step of which readers were shown something last, in an earlier run. */
+  readonly shown?: ShownStep
   /** What the completed turns of the session have appended, one entry a turn. */
   readonly history: readonly Json[]
   /** Redis's clock at the claim, in milliseconds. */
   readonly now: number
   /** This process's monotonic clock at the claim. */
   readonly claimedAt: number
+}
+
+/** A model step that has begun. */
+export type ShownStep = {
+  /** Of the run that has shown it. */
+  readonly epoch: number
+  readonly stepId: string
+  /** Of the model. */
+  readonly name: string
+  /** On Redis's clock, in milliseconds. */
+  readonly startedAt: number
 }
 
 /** Times in milliseconds, on Redis's clock. */
@@ -77,6 +113,7 @@ export type LostRun = {
   }[]
 }
 
+/** A tool's step; a model's leaves no trace in the journal before its result. */
 export type StepStart = {
   readonly stepId: string
   readonly nonce: string
@@ -105,7 +142,8 @@ export type RenewOutcome =
 /** What is written when a step has ended. */
 export type StepCommit = {
   readonly stepId: string
-  readonly nonce: string
+  /** Of its start; none for a model's step, which may run twice. */
+  readonly nonce?: string
   readonly result: Json
   readonly events: readonly TurnEventBody[]
 }
@@ -113,8 +151,6 @@ export type StepCommit = {
 /** How a worker lets go of a turn. */
 export type TurnEnding = {
   readonly state: Exclude<TurnState, 'running'>
-  /** The step that the turn ends with, where it is still to be committed: both are one write. */
-  readonly lastStep?: StepCommit
   readonly result?: TurnResult
   /** Messages that the session keeps; only of a completed turn. */
   readonly messages?: Json
@@ -139,7 +175,7 @@ export type FinishOutcome =
   | {
       readonly outcome: 'ok'
       readonly following: Following
-      /** The turn's place was given back, and these may be woken for it; undefined where it is still to be. */
-      readonly roused?: readonly string[]
+      /** The turn's place was given back, and these may be woken for it. */
+      readonly roused: readonly string[]
     }
   | { readonly outcome: 'fenced' }

@@ -61,7 +61,7 @@ type Pass = Pick<ReconcilerOptions, 'backend' | 'log' | 'isGone'>
 
 /** One pass; returns how many turns were woken. `suspects`: turns whose wake-up may be lost, from pass to pass (R3). */
 export async function reconcile(pass: Pass, suspects = new Set<string>()): Promise<number> {
-  const { journal, redis, prefix } = pass.backend
+  const { journal, redis, prefix, backlog } = pass.backend
   const { open } = globalKeys(prefix)
   const entries = await redis.zrange(open, '0', String(PAGE - 1), 'WITHSCORES')
   const turnIds = entries.filter((_entry, i) => i % 2 === 0)
@@ -73,7 +73,7 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
   for (const [i, turnId] of turnIds.entries()) {
     const standing = standings[i]
     if (standing === undefined) {
-      if (Date.now() - Number(entries[2 * i + 1]) > ORPHAN_MS) await redis.zrem(open, turnId)
+      if (Date.now() - Number(entries[2 * i + 1]) > ORPHAN_MS) await backlog.forget(turnId)
     } else if (isTerminal(standing.state)) {
       await journal.closeIndex(turnId)
     } else if (standing.state !== 'queued') {

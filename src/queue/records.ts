@@ -1,11 +1,14 @@
 import { type SessionRef, sessionIdOf, sessionOfTurn } from '../redis/keys.ts'
 import type { Carrier } from '../telemetry/telemetry.ts'
-import type { Claim, LostRun } from './journal-types.ts'
+import type { Claim, LostRun, ShownStep } from './journal-types.ts'
 import type { Hold, Json, StepKind, TurnOptions, TurnRecord, TurnResult, TurnState } from './types.ts'
 
 /** A turn from the flat reply of HGETALL. */
 export function hashToRecord(flat: readonly string[]): TurnRecord {
-  const hash = toMap(flat)
+  return mapToRecord(toMap(flat))
+}
+
+function mapToRecord(hash: ReadonlyMap<string, string>): TurnRecord {
   const text = (field: string): string => hash.get(field) ?? ''
   const time = (field: string): number | undefined => (text(field) === '' ? undefined : Number(text(field)))
   const session: SessionRef = sessionOfTurn(text('id'))
@@ -43,7 +46,9 @@ export function hashToClaim(
   record: readonly string[],
   steps: readonly string[],
   history: readonly string[],
-): Pick<Claim, 'turn' | 'done' | 'approvals' | 'idleClaims' | 'history'> {
+): Pick<Claim, 'turn' | 'done' | 'approvals' | 'idleClaims' | 'shown' | 'history'> {
+  const hash = toMap(record)
+  const shown = toShownStep(hash.get('relayed'))
   const done = new Map<string, Json>()
   const approvals = new Map<string, Hold>()
   for (const [field, value] of toMap(steps)) {
@@ -54,27 +59,47 @@ export function hashToClaim(
     if (field.endsWith(':approval')) approvals.set(stepId, JSON.parse(value) as Hold)
   }
   return {
-    turn: hashToRecord(record),
+    turn: mapToRecord(hash),
+    ...(shown && { shown }),
     done,
     approvals,
-    idleClaims: Number(toMap(record).get('idleClaims') ?? 0),
+    idleClaims: Number(hash.get('idleClaims') ?? 0),
     history: history.map((entry) => JSON.parse(entry)),
   }
 }
 
-/** The run before the claim of `epoch`, from the flat reply of the turn's steps. */
+/** The run before the claim of `epoch`, from what is known at the claim and the flat reply of the turn's steps. */
 export function hashToLostRun(
+  { shown, done }: Pick<Claim, 'shown' | 'done'>,
   steps: readonly string[],
   { lost, lostAt, epoch }: Readonly<Record<'lost' | 'lostAt' | 'epoch', string>>,
 ): LostRun {
-  const underWay = [...toMap(steps)].flatMap(([stepId, value]) => {
+  const last = Number(epoch) - 1
+  const tools = [...toMap(steps)].flatMap(([stepId, value]) => {
     if (stepId.includes(':')) return [] // its result, or what a person was asked
     const header = JSON.parse(value) as StepHeader
-    if (header.state !== 'started' || Number(header.epoch) !== Number(epoch) - 1) return []
+    if (header.state !== 'started' || Number(header.epoch) !== last) return []
     const { kind, name, startedAt } = header
     return [{ stepId, kind, name, startedAt: Number(startedAt) }]
   })
-  return { worker: lost, claimedAt: Number(lostAt), steps: underWay }
+  const model = shown && shown.epoch === last && !done.has(shown.stepId)
+  const { epoch: _epoch, ...asked } = shown ?? { epoch: 0 }
+  return {
+    worker: lost,
+    claimedAt: Number(lostAt),
+    steps: model ? [...tools, { ...(asked as Omit<ShownStep, 'epoch'>), kind: 'model' }] : tools,
+  }
+}
+
+/** A model step as the token of what was last relayed of it names it: `3.17 m2 1700000000000 coder`. */
+export function shownStepToToken({ stepId, startedAt, name }: Omit<ShownStep, 'epoch'>): string {
+  return `${stepId} ${Math.round(startedAt)} ${name}`
+}
+
+function toShownStep(relayed = ''): ShownStep | undefined {
+  const [, epoch, stepId, startedAt, name] = /^(\d+)\.\d+ (\S+) (\d+) (.*)$/s.exec(relayed) ?? []
+  if (stepId === undefined) return undefined
+  return { epoch: Number(epoch), stepId, startedAt: Number(startedAt), name: name ?? '' }
 }
 
 /** As `begin.lua` writes it, as far as it is read here. */

@@ -42,6 +42,10 @@ export function createFaults(): Faults {
     },
     around: (journal) => ({
       ...journal,
+      relay(claim, step) {
+        if (step) strike(step.stepId, 'before_run') // a model's step begins with its relay
+        return journal.relay(claim, step)
+      },
       async begin(claim, step) {
         const begun = await journal.begin(claim, step)
         if (begun.outcome === 'go') strike(step.stepId, 'before_run')
@@ -52,6 +56,14 @@ export function createFaults(): Faults {
         const written = await journal.commit(claim, step)
         strike(step.stepId, 'after_commit')
         return written
+      },
+      async finish(claim, ending) {
+        // The step that a turn completes with is committed in the write that completes it.
+        const last = ending.state === 'completed' ? ending.result?.steps.at(-1)?.id : undefined
+        if (last !== undefined) strike(last, 'before_commit')
+        const finished = await journal.finish(claim, ending)
+        if (last !== undefined) strike(last, 'after_commit')
+        return finished
       },
     }),
   }

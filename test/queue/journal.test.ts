@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createBacklog } from '../../src/queue/backlog.ts'
 import { createJournal, type Journal } from '../../src/queue/journal.ts'
 import type { Claim, TurnEnding } from '../../src/queue/journal-types.ts'
 import type { TurnResult } from '../../src/queue/types.ts'
@@ -35,7 +36,9 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
   beforeAll(async () => {
     server = await startRedis(kind)
     redis = await connectRedis(server.url)
-    journal = createJournal({ redis, prefix: 'test', resultTtlMs: 60_000, eventTtlMs: 60_000 })
+    const tenants = { default: { running: 1_000, queued: 1_000 } }
+    const backlog = createBacklog({ redis, prefix: 'test', tenants })
+    journal = createJournal({ redis, prefix: 'test', resultTtlMs: 60_000, eventTtlMs: 60_000, backlog })
   })
   afterAll(async () => {
     await closeRedis(redis)
@@ -78,7 +81,7 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
   test('an accepted turn is readable and stands in the index of open turns (J1)', async () => {
     fresh()
     const { turnId, ...rest } = await accept('what is this?')
-    expect(rest).toEqual({ outcome: 'accepted', position: 0 })
+    expect(rest).toEqual({ outcome: 'accepted', position: 0, acceptedAt: expect.any(Number) })
     expect(await journal.read(turnId)).toMatchObject({
       id: turnId,
       state: 'queued',
@@ -236,14 +239,11 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     const { turnId } = await accept()
     const zombie = await claimed(turnId)
     await journal.begin(zombie, step({ stepId: 'm1.1', kind: 'tool', name: 'pay', effect: 'unsafe' }))
-    await journal.begin(zombie, step({ stepId: 'm2' }))
     await claimed(turnId)
     expect(await journal.commit(zombie, { stepId: 'm1.1', nonce: 'n1', result: 'paid', events: [] })).toBe(
       'fenced',
     )
-    expect(await journal.commit(zombie, { stepId: 'm2', nonce: 'n1', result: 'text', events: [] })).toBe(
-      'fenced',
-    )
+    expect(await journal.commit(zombie, { stepId: 'm2', result: 'text', events: [] })).toBe('fenced')
     expect([...(await claimed(turnId)).done]).toEqual([['m1.1', 'paid']])
   })
 
@@ -268,28 +268,61 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     expect((await journal.read(first.turnId))?.result?.text).toBe('one')
   })
 
-  test('the step that a turn ends with is committed in the write that ends it, or not at all (J4)', async () => {
+  test('a model step is committed once, and its events are told once, however often the command comes (J4)', async () => {
+    fresh()
+    const { turnId } = await accept()
+    const first = await claimed(turnId)
+    const commit = {
+      stepId: 'm1',
+      result: 'said',
+      events: [{ type: 'step.completed' as const, stepId: 'm1' }],
+    }
+    expect(await journal.commit(first, commit)).toBe('ok')
+    expect(await journal.commit(first, commit)).toBe('ok')
+    expect(await eventTypes(turnId)).toEqual(['turn.started', 'step.completed'])
+    const second = await claimed(turnId)
+    expect(second.done.get('m1')).toBe('said')
+    expect(await journal.commit(first, { ...commit, stepId: 'm2' })).toBe('fenced')
+    expect([...(await claimed(turnId)).done.keys()]).toEqual(['m1'])
+  })
+
+  test('who takes a turn over is told which model step readers were shown, and of no other (J5)', async () => {
+    fresh()
+    const { turnId } = await accept()
+    const first = await claimed(turnId, { worker: 'w1' })
+    const step = { stepId: 'm1', name: 'a model: with spaces', startedAt: first.now + 5 }
+    const write = journal.relay(first, step)
+    const second = await claimed(turnId, { worker: 'w2' })
+    expect(second.shown).toBeUndefined()
+    expect(second.lost?.steps).toEqual([])
+    expect(await write([{ type: 'text.delta', stepId: 'm1', delta: 'x' }])).toBe('fenced')
+    await journal.relay(second, step)([{ type: 'text.delta', stepId: 'm1', delta: 'x' }])
+    const third = await claimed(turnId, { worker: 'w3' })
+    expect(third.shown).toEqual({ ...step, epoch: 2 })
+    expect(third.lost?.steps).toEqual([{ ...step, kind: 'model' }])
+    expect((await claimed(turnId, { worker: 'w4' })).lost?.steps).toEqual([])
+  })
+
+  test('a turn is ended by who holds it alone, and once, however often the command comes (J3)', async () => {
     fresh()
     const { turnId } = await accept()
     const zombie = await claimed(turnId, { leaseMs: 0 })
-    await journal.begin(zombie, step())
     const holder = await claimed(turnId, { wakeup: 'job2' })
-    await journal.begin(holder, step({ nonce: 'n2' }))
-    const ending = (nonce: string, text: string): TurnEnding => ({
+    const ending = (text: string): TurnEnding => ({
       state: 'completed',
-      lastStep: { stepId: 'm1', nonce, result: text, events: [{ type: 'step.completed', stepId: 'm1' }] },
       result: result(turnId, text),
-      events: [{ type: 'turn.completed', text }],
+      events: [
+        { type: 'step.completed', stepId: 'm1' },
+        { type: 'turn.completed', text },
+      ],
     })
-    expect(await journal.finish(zombie, ending('n1', 'late'))).toEqual({ outcome: 'fenced' })
-    expect(await journal.finish(holder, ending('n1', 'of another start'))).toEqual({ outcome: 'fenced' })
-    expect(await journal.finish(holder, ending('n2', 'done'))).toMatchObject({ outcome: 'ok' })
-    expect(await journal.finish(holder, ending('n2', 'done'))).toMatchObject({ outcome: 'ok' }) // sent again
-    const { steps } = sessionKeys('test', session).turn(turnId)
-    expect((await journal.read(turnId))?.state).toBe('completed')
-    expect(await redis.hget(steps, 'm1:result')).toBe('"done"')
-    expect((await eventTypes(turnId)).slice(-3)).toEqual([
-      'step.restarted',
+    expect(await journal.finish(zombie, ending('late'))).toEqual({ outcome: 'fenced' })
+    expect(await journal.finish(holder, ending('done'))).toMatchObject({ outcome: 'ok' })
+    expect(await journal.finish(holder, ending('done'))).toMatchObject({ outcome: 'ok' }) // sent again
+    expect(await journal.read(turnId)).toMatchObject({ state: 'completed', result: { text: 'done' } })
+    expect(await eventTypes(turnId)).toEqual([
+      'turn.started',
+      'turn.started',
       'step.completed',
       'turn.completed',
     ])
@@ -304,6 +337,7 @@ describe.each(clusterKinds)('the journal on %s', (kind) => {
     expect(await journal.finish(first, { state: 'queued', events: [] })).toEqual({
       outcome: 'ok',
       following: { kind: 'turn', turnId },
+      roused: [],
     })
     expect((await claimed(turnId, { wakeup: 'job2' })).done.get('m1')).toBe(1)
   })

@@ -125,10 +125,12 @@ test('many turns are looked at in one pass, each for itself (R2)', async () => {
   )
 })
 
-test('an entry of the index whose turn was never written goes after a minute', async () => {
-  const { open } = globalKeys(backend.prefix)
-  await backend.redis.zadd(open, Date.now() - 61_000, 't-0000000000000000~old')
-  await backend.redis.zadd(open, Date.now(), 't-0000000000000000~new')
+test('an entry of the indexes whose turn was never written goes after a minute, and no longer counts against its tenant', async () => {
+  const { open, tenant } = globalKeys(backend.prefix)
+  const [old, fresh] = ['t-0000000000000000~old', 't-0000000000000000~new']
+  await backend.redis.zadd(open, Date.now() - 61_000, old, Date.now(), fresh)
+  await backend.redis.zadd(tenant('default').open, 1, old, 1, fresh)
   await reconcile({ backend, log })
-  expect(await backend.redis.zrange(open, '0', '-1')).toEqual(['t-0000000000000000~new'])
+  expect(await backend.redis.zrange(open, '0', '-1')).toEqual([fresh])
+  expect(await backend.redis.zrange(tenant('default').open, '0', '-1')).toEqual([fresh])
 })

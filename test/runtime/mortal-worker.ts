@@ -72,7 +72,13 @@ function mortalJournal(journal: Journal, life: Life): Journal {
     name,
     (...args: unknown[]) => life.pass(() => method.apply(journal, args)),
   ])
-  return Object.fromEntries(mortal) as Journal
+  return {
+    ...(Object.fromEntries(mortal) as Journal),
+    relay(claim, step) {
+      const write = journal.relay(claim, step)
+      return (events) => life.pass(() => write(events))
+    },
+  }
 }
 
 /** Wake-ups are delivered by the test. */

@@ -69,6 +69,24 @@ test.each([
   },
 )
 
+test.each([
+  ['before_run', 2],
+  ['before_commit', 2],
+  ['after_commit', 1],
+] as const)(
+  'a turn whose worker is lost at its only answer, %s, completes with %i claims',
+  async (when, claims) => {
+    await using kit = await createTestKit({
+      agents: [agentWith('pure', [])],
+      script: [{ text: 'ok' }, { text: 'ok' }],
+    })
+    kit.loseWorker({ step: 'm1', when })
+    const turn = await kit.client.enqueue('a', { input: 'x' })
+    expect(await turn.result({ timeoutMs: 10_000 })).toMatchObject({ status: 'completed', text: 'ok' })
+    expect((await turn.read()).epoch).toBe(claims)
+  },
+)
+
 test('a model that fails as scripted fails the turn, which can be retried', async () => {
   const fails = new TurnkeeperError('server_error', 'down')
   await using kit = await createTestKit({

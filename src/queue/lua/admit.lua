@@ -4,30 +4,25 @@
 --       tenant (from 1), base of its rank, longest share of the backlog in it
 -- Returns: {'admitted', ranks…} | {'unserved', agent} | {'late', age ms} | {'full', number of the tenant, queued turns}
 --@include common.lua
+--@include admitting.lua
 
-local workers_key, agents_key, open_key, ready_key = unpack(KEYS, 1, 4)
+local keys = { workers = KEYS[1], agents = KEYS[2], open = KEYS[3], ready = KEYS[4] }
 local max_age, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = now_ms()
 local first = 3 + tenants
-local anybody = redis.call('ZCOUNT', workers_key, string.format('(%.0f', now), '+inf') > 0
 
-local oldest = redis.call('ZRANGE', ready_key, 0, 0, 'WITHSCORES')
-if oldest[2] and now - tonumber(oldest[2]) > max_age then
-  return { 'late', string.format('%.0f', now - tonumber(oldest[2])) }
-end
+local too_late = late(keys, max_age, now)
+if too_late then return too_late end
 
 local queued = {}
-for t = 1, tenants do
-  local running = redis.call('ZCOUNT', KEYS[4 + 2 * t], string.format('(%.0f', now), '+inf')
-  queued[t] = math.max(0, redis.call('ZCARD', KEYS[3 + 2 * t]) - running)
-end
+for t = 1, tenants do queued[t] = waiting(KEYS[3 + 2 * t], KEYS[4 + 2 * t], now) end
 
 local ranks, served = { 'admitted' }, {}
 for i = first, #ARGV, 5 do
   local agent, tenant = ARGV[i + 1], tonumber(ARGV[i + 2])
-  if anybody and not served[agent] then
-    local until_ms = redis.call('ZSCORE', agents_key, agent)
-    if not until_ms or tonumber(until_ms) <= now then return { 'unserved', agent } end
+  if not served[agent] then
+    local refusal = unserved(keys, agent, now)
+    if refusal then return refusal end
     served[agent] = true
   end
   -- A command that is sent again after a lost reply finds its own entry.
@@ -39,12 +34,12 @@ for i = first, #ARGV, 5 do
     rank = tonumber(ARGV[i + 3]) + math.min(queued[tenant], tonumber(ARGV[i + 4]))
     queued[tenant] = queued[tenant] + 1
   end
-  ranks[#ranks + 1] = string.format('%.0f', rank)
+  ranks[#ranks + 1] = text_of(rank)
 end
 
 local nth = 2
 for i = first, #ARGV, 5 do
-  redis.call('ZADD', open_key, 'NX', now, ARGV[i])
+  redis.call('ZADD', keys.open, 'NX', text_of(now), ARGV[i])
   redis.call('ZADD', KEYS[3 + 2 * tonumber(ARGV[i + 2])], ranks[nth], ARGV[i])
   nth = nth + 1
 end

@@ -1,4 +1,4 @@
--- Begins a step, or says what became of it earlier (J4, J5).
+-- Begins a tool's step, or says what became of it earlier (J4, J5).
 -- KEYS: turn, steps, events
 -- ARGV: epoch, step id, nonce, kind, name, effect, arguments' hash, channel, events for a first start,
 --       events for a start after a crash
@@ -9,7 +9,8 @@
 local turn_key, steps_key, events_key = unpack(KEYS)
 local epoch, step, nonce, kind, name, effect, hash, channel = unpack(ARGV, 1, 8)
 local first_events, again_events = ARGV[9], ARGV[10]
-if is_fenced(turn_key, epoch) then return { 'fenced' } end
+local fenced, last = is_fenced(turn_key, epoch)
+if fenced then return { 'fenced' } end
 
 local function review_of_step()
   local text = redis.call('HGET', steps_key, step .. ':review')
@@ -38,6 +39,7 @@ end
 redis.call('HSET', steps_key, step, cjson.encode({ state = 'started', kind = kind, name = name, effect = effect,
   hash = hash, nonce = nonce, epoch = epoch, startedAt = earlier and earlier.startedAt or now_ms(),
   reviewed = review and review.nonce or nil }))
-emit(events_key, channel, earlier and again_events or first_events)
+last = emit(events_key, channel, earlier and again_events or first_events, last)
+redis.call('HSET', turn_key, 'last', last)
 if review then return { 'reviewed', cjson.encode(review) } end
 return { 'go' }

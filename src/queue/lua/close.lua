@@ -5,20 +5,15 @@
 -- Returns: ids of the turns that may be woken for it
 --@include common.lua
 --@include places.lua
+--@include closing.lua
 
-local open_key, ended_key, ready_key, tenants_key, tenant_key, running_key, limited_key = unpack(KEYS)
-local id, session, tenant, ttl, limit = unpack(ARGV)
+local keys = { all = KEYS[1], ended = KEYS[2], ready = KEYS[3], tenants = KEYS[4], open = KEYS[5], running = KEYS[6],
+  limited = KEYS[7] }
+local turn, ttl, limit = { id = ARGV[1], session = ARGV[2], tenant = ARGV[3] }, ARGV[4], ARGV[5]
 local now = now_ms()
-redis.call('ZREM', open_key, id)
-redis.call('ZREM', tenant_key, id)
-if redis.call('ZREM', limited_key, id) == 1 and redis.call('EXISTS', limited_key) == 0 then
-  redis.call('SREM', tenants_key, tenant)
-end
+close(keys, turn, ttl, now)
 if ttl == '' then return {} end
 -- What has run took the mark of its session away when it started; the mark there now is another turn's.
-if not redis.call('ZSCORE', running_key, id) then redis.call('ZREM', ready_key, session) end
-redis.call('ZADD', ended_key, string.format('%.0f', now), id)
-redis.call('ZREMRANGEBYSCORE', ended_key, '-inf', string.format('%.0f', now - tonumber(ttl)))
-redis.call('PEXPIRE', ended_key, ttl)
+if not redis.call('ZSCORE', keys.running, turn.id) then redis.call('ZREM', keys.ready, turn.session) end
 if limit == '' then return {} end
-return give_way({ tenants = tenants_key, running = running_key, limited = limited_key }, id, tenant, tonumber(limit))
+return give_way(keys, turn.id, turn.tenant, tonumber(limit), now)

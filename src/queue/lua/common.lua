@@ -5,33 +5,43 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Appends a JSON array of events as one stream entry and announces it. The entry's id is the events' time.
-local function emit(events_key, channel, events)
-  if events == '' then return end
-  redis.call('XADD', events_key, '*', 'e', events)
-  redis.call('PUBLISH', channel, '1')
+-- As text, since a number that a script hands to Redis is written with 17 digits.
+local function text_of(ms)
+  return string.format('%.0f', ms)
 end
 
--- J3: a write counts only while the writer holds the turn.
+-- A message of more bytes than this only says that there is something to read: a cluster sends it to all its servers.
+local LONGEST_MESSAGE = 16384
+
+-- Appends a JSON array of events as one stream entry and announces it: who has read the entry before it, `last`, needs
+-- to read nothing. The entry's id is the events' time. Returns the id; the caller writes it to the turn's field `last`.
+local function emit(events_key, channel, events, last)
+  if events == '' then return last or '' end
+  local id = redis.call('XADD', events_key, '*', 'e', events)
+  local message = #events > LONGEST_MESSAGE and '' or (last or '') .. ' ' .. id .. ' ' .. events
+  redis.call('PUBLISH', channel, message)
+  return id
+end
+
+-- J3: a write counts only while the writer holds the turn. The second value is the turn's last event.
 local function is_fenced(turn_key, epoch)
-  local held = redis.call('HMGET', turn_key, 'epoch', 'state')
-  return held[1] ~= epoch or held[2] ~= 'running'
+  local held = redis.call('HMGET', turn_key, 'epoch', 'state', 'last')
+  return held[1] ~= epoch or held[2] ~= 'running', held[3]
 end
 
--- Moves turns whose time has come from `delayed` to the end of the inbox, in order of their due time.
-local function promote_due(delayed_key, inbox_key, now)
-  local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 100)
-  for _, id in ipairs(due) do
-    redis.call('RPUSH', inbox_key, id)
-    redis.call('ZREM', delayed_key, id)
-  end
-end
-
--- What the session wants next: the turn at the head of its inbox, or the time in ms until one is due, or nothing.
+-- What the session wants next: the turn at the head of its inbox, or the time in ms until one is due, or nothing. Turns
+-- whose time has come move from `delayed` to the end of the inbox before, in order of their due time.
 local function next_of_session(delayed_key, inbox_key, now)
+  local first = redis.call('ZRANGE', delayed_key, 0, 0, 'WITHSCORES')
+  if first[1] and tonumber(first[2]) <= now then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', delayed_key, '-inf', text_of(now), 'LIMIT', 0, 100)) do
+      redis.call('RPUSH', inbox_key, id)
+      redis.call('ZREM', delayed_key, id)
+    end
+    first = redis.call('ZRANGE', delayed_key, 0, 0, 'WITHSCORES')
+  end
   local head = redis.call('LINDEX', inbox_key, 0)
   if head then return { 'turn', head } end
-  local first = redis.call('ZRANGE', delayed_key, 0, 0, 'WITHSCORES')
   if first[1] then return { 'due', tostring(math.max(0, tonumber(first[2]) - now)) } end
   return { 'nothing', '' }
 end
@@ -57,10 +67,8 @@ local function is_terminal(state)
 end
 
 -- Takes a turn that has ended out of its session, and lets it expire.
-local function close_turn(keys, id, now, result_ttl)
-  redis.call('HSET', keys.turn, 'endedAt', string.format('%.0f', now))
+local function close_turn(keys, id, result_ttl)
   redis.call('LREM', keys.inbox, 1, id)
-  redis.call('ZREM', keys.delayed, id)
   redis.call('PEXPIRE', keys.turn, result_ttl)
   redis.call('PEXPIRE', keys.steps, result_ttl)
   if keys.idempotency ~= keys.turn then redis.call('PEXPIRE', keys.idempotency, result_ttl) end

@@ -6,7 +6,7 @@
 
 local turn_key, steps_key, events_key = unpack(KEYS)
 local kind, call, decision_text, channel, events = unpack(ARGV)
-local held = redis.call('HMGET', turn_key, 'state', 'holdUntil')
+local held = redis.call('HMGET', turn_key, 'state', 'holdUntil', 'last')
 if not held[1] then return { 'unknown' } end
 if held[1] ~= (kind == 'approval' and 'waiting_approval' or 'needs_review') then return { 'not_waiting', held[1] } end
 local now = now_ms()
@@ -29,7 +29,7 @@ for i = 1, #steps, 2 do
   end
 end
 if not found then return { 'unknown' } end
-emit(events_key, channel, events)
+redis.call('HSET', turn_key, 'last', emit(events_key, channel, events, held[3]))
 if pending > 0 then return { 'decided', '' } end
 redis.call('HSET', turn_key, 'state', 'queued')
 redis.call('HDEL', turn_key, 'holdUntil', 'result')

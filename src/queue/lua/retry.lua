@@ -20,7 +20,7 @@ if kept[7] and kept[7] ~= '' then deadline = string.format('%.0f', now + tonumbe
 redis.call('HSET', new_key, 'id', new_id, 'state', 'queued', 'epoch', 0,
   'position', tostring(redis.call('LLEN', inbox_key)),
   'acceptedAt', string.format('%.0f', now), 'dueAt', string.format('%.0f', now), 'deadlineAt', deadline,
-  'agent', kept[1], 'input', kept[2], 'options', kept[3], 'carrier', kept[4], 'idempotencyKey', '',
+  'agent', kept[1], 'input', kept[2], 'options', kept[3] or '{}', 'carrier', kept[4] or '{}',
   'retryOf', old_id, 'origin', kept[5] or old_id)
 
 -- A model step without an answer is asked anew, with the history as it is by then; so is an approval that never came.

@@ -3,14 +3,14 @@
 -- ARGV: turn id, session, ms until it can start, tenant, tenant's limit of running turns
 -- Returns: {'go', rank or ''} | {'limited'} when it waits for another turn of its tenant to end
 --@include common.lua
+--@include places.lua
 
-local ready_key, tenants_key, open_key, running_key, limited_key = unpack(KEYS)
+local keys = { ready = KEYS[1], tenants = KEYS[2], open = KEYS[3], running = KEYS[4], limited = KEYS[5] }
 local id, session, delay, tenant, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local now = now_ms()
-if redis.call('ZSCORE', limited_key, id) then
-  if redis.call('ZCOUNT', running_key, string.format('(%.0f', now), '+inf') >= limit then return { 'limited' } end
-  redis.call('ZREM', limited_key, id)
-  if redis.call('EXISTS', limited_key) == 0 then redis.call('SREM', tenants_key, tenant) end
+if redis.call('ZSCORE', keys.limited, id) then
+  if redis.call('ZCOUNT', keys.running, '(' .. text_of(now), '+inf') >= limit then return { 'limited' } end
+  leave_limited(keys, id, tenant)
 end
-redis.call('ZADD', ready_key, 'LT', string.format('%.0f', now + delay), session)
-return { 'go', redis.call('ZSCORE', open_key, id) or '' }
+redis.call('ZADD', keys.ready, 'LT', text_of(now + delay), session)
+return { 'go', redis.call('ZSCORE', keys.open, id) or '' }

@@ -3,17 +3,8 @@
 -- ARGV: turn id, session, lease ms, tenant, tenant's limit of running turns
 -- Returns: 'go' | 'limited'
 --@include common.lua
+--@include places.lua
 
-local ready_key, tenants_key, open_key, running_key, limited_key = unpack(KEYS)
-local id, session, lease, tenant, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
-local now = now_ms()
-redis.call('ZREM', ready_key, session)
-redis.call('ZREMRANGEBYSCORE', running_key, '-inf', now)
-if not redis.call('ZSCORE', running_key, id) and redis.call('ZCARD', running_key) >= limit then
-  redis.call('ZADD', limited_key, redis.call('ZSCORE', open_key, id) or 0, id)
-  redis.call('SADD', tenants_key, tenant)
-  return 'limited'
-end
-redis.call('ZREM', limited_key, id)
-redis.call('ZADD', running_key, string.format('%.0f', now + lease), id)
-return 'go'
+local keys = { ready = KEYS[1], tenants = KEYS[2], open = KEYS[3], running = KEYS[4], limited = KEYS[5] }
+local turn = { id = ARGV[1], session = ARGV[2], tenant = ARGV[4] }
+return take_place(keys, turn, tonumber(ARGV[3]), tonumber(ARGV[5]), now_ms()) and 'go' or 'limited'

@@ -6,4 +6,4 @@
 --@include places.lua
 
 local keys = { tenants = KEYS[1], running = KEYS[2], limited = KEYS[3] }
-return give_way(keys, ARGV[1], ARGV[2], tonumber(ARGV[3]))
+return give_way(keys, ARGV[1], ARGV[2], tonumber(ARGV[3]), now_ms())

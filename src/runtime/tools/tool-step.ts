@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Message, ToolCall } from '../../providers/types.ts'
-import { hashOf } from '../../queue/journal.ts'
+import { hashOf } from '../../queue/accepting.ts'
 import type { Hold, TurnStep } from '../../queue/types.ts'
 import { changedUnderfoot, interruptionOf } from '../turn/model-step.ts'
 import type { Interruption, TurnContext } from '../turn/turn-context.ts'

@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { type AttemptSummary, TurnkeeperError } from '../../errors.ts'
 import { createCollector } from '../../providers/collect.ts'
 import type { Answer, Message, ModelRequest, StreamPart } from '../../providers/types.ts'
-import { hashOf } from '../../queue/journal.ts'
-import type { StepCommit } from '../../queue/journal-types.ts'
 import type { StepDecision, TurnEventBody, TurnStep } from '../../queue/types.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { knownAs } from './run-spans.ts'
@@ -15,8 +12,11 @@ export type ModelStepResult = {
   readonly step: TurnStep
 }
 
-/** `uncommitted`: the turn ends with this step, and both are left to be one write. */
-export type ModelStep = { readonly done: ModelStepResult; readonly uncommitted?: StepCommit }
+/** `uncommitted`: the turn ends with this step, whose result it keeps; its events are left to that one write. */
+export type ModelStep = {
+  readonly done: ModelStepResult
+  readonly uncommitted?: readonly TurnEventBody[]
+}
 
 export type ModelStepOptions = {
   readonly messages: readonly Message[]
@@ -26,7 +26,10 @@ export type ModelStepOptions = {
   readonly mayEnd: boolean
 }
 
-/** Runs one model step, or replays it if it was committed earlier. */
+/**
+ * Runs one model step, or replays it if it was committed earlier. A model may be asked twice, so that its step begins
+ * without a write of its own: readers are told with the first deltas, or at the next tick.
+ */
 export async function runModelStep(
   context: TurnContext,
   stepId: string,
@@ -38,31 +41,26 @@ export async function runModelStep(
 
   const request = modelRequest(context, messages)
   const name = request.model ?? ''
-  const nonce = randomBytes(9).toString('base64url')
-  const begun = await journal.begin(claim, {
-    stepId,
-    nonce,
-    kind: 'model',
-    name,
-    effect: 'pure',
-    hash: hashOf([name, messages.length]),
-    events: [{ type: 'step.started', stepId, kind: 'model', name }],
-  })
-  if (begun.outcome === 'done') return { done: begun.result as ModelStepResult }
-  if (begun.outcome === 'fenced') return { kind: 'fenced' }
-  if (begun.outcome !== 'go') return { kind: 'failed', error: changedUnderfoot(stepId) }
-
-  const relay = createRelay(journal, claim)
+  const relay = createRelay(journal, claim, { stepId, name, startedAt: redisNow(context) })
+  relay.push(
+    claim.shown?.stepId === stepId
+      ? { type: 'step.restarted', stepId, reason: 'worker_lost' }
+      : { type: 'step.started', stepId, kind: 'model', name },
+  )
   const called = await callModel(context, stepId, request, relay)
+  if ('kind' in called) {
+    await relay.leave()
+    return called
+  }
   const { waiting, broken } = await relay.end()
-  if ('kind' in called) return called
 
   const done: ModelStepResult = { answer: called.answer, step: summary(stepId, name, decided, called) }
   const deltas = broken ? wholeStep(stepId, called.answer) : waiting
   const events: readonly TurnEventBody[] = [...deltas, { type: 'step.completed', stepId }]
-  const commit: StepCommit = { stepId, nonce, result: done, events }
-  if (mayEnd && called.answer.toolCalls.length === 0) return { done, uncommitted: commit }
-  return (await journal.commit(claim, commit)) === 'fenced' ? { kind: 'fenced' } : { done }
+  if (mayEnd && called.answer.toolCalls.length === 0) return { done, uncommitted: events }
+  return (await journal.commit(claim, { stepId, result: done, events })) === 'fenced'
+    ? { kind: 'fenced' }
+    : { done }
 }
 
 type Called = {

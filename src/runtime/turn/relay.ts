@@ -1,5 +1,5 @@
 import type { Journal } from '../../queue/journal.ts'
-import type { Claim } from '../../queue/journal-types.ts'
+import type { Claim, ShownStep } from '../../queue/journal-types.ts'
 import type { TurnEventBody } from '../../queue/types.ts'
 
 /** Hands the deltas of a running step on to the readers of its turn, a batch a tick. */
@@ -10,13 +10,15 @@ export type Relay = {
    * `broken`: a write may or may not have arrived, so readers must be given the whole step again.
    */
   end(): Promise<{ readonly waiting: readonly TurnEventBody[]; readonly broken: boolean }>
+  /** Ends the relaying of a step that has no result: what still waits is written, if Redis takes it. */
+  leave(): Promise<void>
 }
 
 type Delta = Extract<TurnEventBody, { type: 'text.delta' | 'reasoning.delta' }>
 
 /**
- * A delta waits at most this long for others to join it: below what a reader's eye resolves; the first one of a step, which
- * its reader waits for, not at all. All turns of a process write at the same ticks, so that the journal can write for all
+ * An event waits at most this long for others to join it: below what a reader's eye resolves; the first delta of a step,
+ * which its reader waits for, not at all. All turns of a process write at the same ticks, so that the journal can write for all
  * of them at once.
  */
 const TICK_MS = 20
@@ -40,12 +42,12 @@ function atNextTick(work: () => void): void {
  * A relay for one step: deltas that come within a tick leave in one write, and while a write is out the next batch
  * grows, so a slow Redis makes batches larger, not more (one XADD a token costs 20 to 60 µs, one a tick about 7).
  */
-export function createRelay(journal: Journal, claim: Claim): Relay {
-  const relay = journal.relay(claim)
+export function createRelay(journal: Journal, claim: Claim, step?: Omit<ShownStep, 'epoch'>): Relay {
+  const relay = journal.relay(claim, step)
   let waiting: TurnEventBody[] = []
   let isDue = false
   let writing: Promise<void> | undefined
-  let isFirst = true
+  let isFirst = true // no delta has come
   let broken = false
   let ended = false
 
@@ -62,14 +64,12 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
   }
   const start = (): void => {
     isDue = false
-    if (!ended) writing = write()
+    if (!ended && waiting.length > 0 && writing === undefined) writing = write()
   }
   const schedule = (): void => {
     if (ended || waiting.length === 0 || isDue || writing !== undefined) return
     isDue = true
-    if (isFirst) setImmediate(start)
-    else atNextTick(start)
-    isFirst = false
+    atNextTick(start)
   }
 
   return {
@@ -78,12 +78,20 @@ export function createRelay(journal: Journal, claim: Claim): Relay {
       if (last && isDelta(last) && isDelta(event) && last.type === event.type) {
         waiting[waiting.length - 1] = { ...last, delta: last.delta + event.delta }
       } else waiting.push(event)
-      schedule()
+      if (isFirst && isDelta(event)) {
+        isFirst = false
+        setImmediate(start)
+      } else schedule()
     },
     async end() {
       ended = true
       await writing
       return { waiting, broken }
+    },
+    async leave() {
+      ended = true
+      await writing
+      if (waiting.length > 0) await write()
     },
   }
 }

@@ -9,8 +9,8 @@
  */
 
 import { TurnkeeperError } from '../../errors.ts'
-import type { StepCommit, TurnEnding } from '../../queue/journal-types.ts'
-import type { TurnRecord } from '../../queue/types.ts'
+import type { TurnEnding } from '../../queue/journal-types.ts'
+import type { TurnEventBody, TurnRecord } from '../../queue/types.ts'
 import { runToolStep } from '../tools/tool-step.ts'
 import { runModelStep } from './model-step.ts'
 import { endPlan, openRound } from './plan.ts'
@@ -57,13 +57,16 @@ export async function runTurn(turn: TurnContext): Promise<LoopEnding> {
   return interrupted({ kind: 'failed', error: new TurnkeeperError('max_steps', problem) })
 }
 
-function completed(turn: TurnRecord, transcript: Transcript, lastStep: StepCommit | undefined): LoopEnding {
+function completed(
+  turn: TurnRecord,
+  transcript: Transcript,
+  ofLastStep: readonly TurnEventBody[] = [],
+): LoopEnding {
   return {
     state: 'completed',
-    ...(lastStep && { lastStep }),
     result: resultOf(transcript, turn, { status: 'completed' }),
     messages: transcript.messages.slice(transcript.from),
-    events: [{ type: 'turn.completed', text: transcript.text }],
+    events: [...ofLastStep, { type: 'turn.completed', text: transcript.text }],
   }
 }
 

@@ -56,7 +56,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
   const { backend, agents, worker, leaseMs } = options
-  const { journal, backlog, wakeQueue } = backend
+  const { journal, wakeQueue } = backend
 
   const wakeFor = async (following: Following, turnId: string, beside = false): Promise<void> => {
     if (following.kind === 'turn') await wakeQueue.wake(following.turnId, beside ? { delayMs: 1 } : {})
@@ -69,10 +69,11 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
     let served: readonly string[] | '*' = names
     let gone = ''
     for (;;) {
-      if ((await backlog.start(target, leaseMs)) === 'limited') return // woken when a turn of its tenant ends
       const claimed = await journal.claim(target, { worker, wakeup: id, leaseMs, agents: served, gone })
-      if (claimed.outcome !== 'claimed' && claimed.outcome !== 'busy') await giveWay(backend, target)
+      if (claimed.roused) await wakeAll(wakeQueue, claimed.roused)
       switch (claimed.outcome) {
+        case 'limited': // woken when a turn of its tenant ends
+          return
         case 'next':
           if (claimed.following.kind !== 'turn') return wakeFor(claimed.following, target)
           target = claimed.following.turnId
@@ -102,11 +103,7 @@ export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
   }
 }
 
-/** Gives the place of a turn that runs no longer back, and wakes those of its tenant that have waited for one. */
-async function giveWay({ backlog, wakeQueue }: QueueBackend, turnId: string): Promise<void> {
-  await wakeAll(wakeQueue, await backlog.stop(turnId))
-}
-
+/** Wakes turns that have waited for a place among the running ones of their tenant. */
 async function wakeAll(wakeQueue: QueueBackend['wakeQueue'], turnIds: readonly string[]): Promise<void> {
   await Promise.all(turnIds.map((turnId) => wakeQueue.wake(turnId)))
 }
@@ -151,8 +148,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     const finished = await backend.journal.finish(claim, ending)
     if (finished.outcome === 'fenced') return { kind: 'nothing' }
     tellEnd(telemetry, claim, ending)
-    if (finished.roused) await wakeAll(backend.wakeQueue, finished.roused)
-    else await giveWay(backend, claim.turn.id)
+    await wakeAll(backend.wakeQueue, finished.roused)
     await countSpend(backend, claim, ending)
     if (ending.holdMs !== undefined) {
       await backend.wakeQueue.wake(claim.turn.id, { delayMs: ending.holdMs + 1 })

@@ -1,0 +1,19 @@
+-- What keeps turns out (B1).
+
+-- {'unserved', agent} where workers run and none has the agent.
+local function unserved(keys, agent, now)
+  local until_ms = redis.call('ZSCORE', keys.agents, agent)
+  if until_ms and tonumber(until_ms) > now then return end
+  if redis.call('ZCOUNT', keys.workers, '(' .. text_of(now), '+inf') > 0 then return { 'unserved', agent } end
+end
+
+-- {'late', age ms} where the oldest turn that could start has waited for too long.
+local function late(keys, max_age, now)
+  local oldest = redis.call('ZRANGE', keys.ready, 0, 0, 'WITHSCORES')
+  if oldest[2] and now - tonumber(oldest[2]) > max_age then return { 'late', text_of(now - tonumber(oldest[2])) } end
+end
+
+-- How many turns of a tenant wait.
+local function waiting(open_key, running_key, now)
+  return math.max(0, redis.call('ZCARD', open_key) - redis.call('ZCOUNT', running_key, '(' .. text_of(now), '+inf'))
+end

@@ -1,0 +1,11 @@
+-- Takes a turn that has ended, or never came to be (no ttl), out of the indexes (B1). `keys` are those of places.lua with the
+-- open and ended turns as `all` and `ended`.
+local function close(keys, turn, ttl, now)
+  redis.call('ZREM', keys.all, turn.id)
+  redis.call('ZREM', keys.open, turn.id)
+  leave_limited(keys, turn.id, turn.tenant)
+  if ttl == '' then return end
+  redis.call('ZADD', keys.ended, text_of(now), turn.id)
+  redis.call('ZREMRANGEBYSCORE', keys.ended, '-inf', text_of(now - tonumber(ttl)))
+  redis.call('PEXPIRE', keys.ended, ttl)
+end
