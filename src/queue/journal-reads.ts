@@ -13,6 +13,11 @@ export function createJournalReads(redis: RedisConnection, keysOf: (turnId: stri
       return Object.keys(hash).length === 0 ? undefined : hashToRecord(Object.entries(hash).flat())
     },
 
+    /** The state of a turn, or undefined where no such turn is kept. */
+    async stateOf(turnId: string): Promise<TurnState | undefined> {
+      return ((await redis.hget(keysOf(turnId).turn, 'state')) ?? undefined) as TurnState | undefined
+    },
+
     /** How turns stand, in one round trip and cheaply, undefined for one that is not kept: for the reconciler. */
     async standings(turnIds: readonly string[]): Promise<readonly (Standing | undefined)[]> {
       if (turnIds.length === 0) return []

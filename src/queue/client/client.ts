@@ -129,9 +129,9 @@ export function clientOn(
     return send(1, agent, checked.traceparent, async (span, active) => {
       const carrier = active.traceparent === undefined ? carrierOf(checked) : active
       const [accepted] = await accept([toNewTurn(agent, checked, carrier)])
-      const turnId = acceptedId(accepted)
-      span.set({ 'messaging.message.id': turnId })
-      return turnHandle(backend, turnId)
+      const handle = handleOf(backend, accepted)
+      span.set({ 'messaging.message.id': handle.id })
+      return handle
     })
   }
 
@@ -145,7 +145,7 @@ export function clientOn(
           toNewTurn(agent, options, options.traceparent === undefined ? active : carrierOf(options)),
         ),
       )
-      return accepted.map((one) => turnHandle(backend, acceptedId(one)))
+      return accepted.map((one) => handleOf(backend, one))
     })
   }
 
@@ -210,12 +210,14 @@ function toNewTurn(agent: string, options: EnqueueOptions, carrier: Carrier): Ne
   }
 }
 
-function acceptedId(accepted: Accepted | undefined): string {
-  if (accepted && accepted.outcome !== 'conflict') return accepted.turnId
-  throw new TurnkeeperError(
-    'idempotency_conflict',
-    `the idempotency key stands for turn ${accepted?.turnId}, which was enqueued with other input`,
-  )
+function handleOf(backend: QueueBackend, accepted: Accepted | undefined): TurnHandle {
+  if (accepted === undefined || accepted.outcome === 'conflict') {
+    throw new TurnkeeperError(
+      'idempotency_conflict',
+      `the idempotency key stands for turn ${accepted?.turnId}, which was enqueued with other input`,
+    )
+  }
+  return turnHandle(backend, accepted.turnId, accepted.acceptedAt > 0 ? accepted : undefined)
 }
 
 function withoutUndefined(options: { [K in keyof TurnOptions]: TurnOptions[K] | undefined }): TurnOptions {

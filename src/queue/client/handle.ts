@@ -2,7 +2,8 @@ import { TurnkeeperError } from '../../errors.ts'
 import { answering } from '../../redis/answering.ts'
 import { sessionIdOf, sessionKeys, sessionOfTurn } from '../../redis/keys.ts'
 import type { QueueBackend } from '../backend.ts'
-import { type EventSource, type ReadOptions, readEvents } from '../events/events.ts'
+import { mayEnd } from '../events/announcements.ts'
+import { type EventSource, type Queued, type ReadOptions, readEvents } from '../events/events.ts'
 import { createWakener } from '../events/wakener.ts'
 import { isTerminal, noUsage, type TurnEvent, type TurnRecord, type TurnResult } from '../types.ts'
 import type { Decider } from './decisions.ts'
@@ -55,10 +56,10 @@ const NOBODY = 'application'
 const LOOK_AGAIN_MS = 1_000
 
 /**
- * A handle on `turnId`; asks nothing of Redis yet.
+ * A handle on `turnId`; asks nothing of Redis yet. `queued` is what is known of the turn's acceptance, if anything.
  * @throws TurnkeeperError `turn/unknown_turn` for text that is not a turn id.
  */
-export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
+export function turnHandle(source: HandleSource, turnId: string, queued?: Queued): TurnHandle {
   const session = sessionOfTurn(turnId)
   const { channel } = sessionKeys(source.prefix, session).turn(turnId)
 
@@ -67,7 +68,8 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
     if (!record) throw unknownTurn(turnId)
     return record
   }
-  const events = (options?: ReadOptions): AsyncIterable<TurnEvent> => readEvents(source, turnId, options)
+  const events = (options?: ReadOptions): AsyncIterable<TurnEvent> =>
+    readEvents(source, turnId, options, queued)
 
   return {
     id: turnId,
@@ -119,7 +121,9 @@ export function turnHandle(source: HandleSource, turnId: string): TurnHandle {
     async result({ timeoutMs = Number.POSITIVE_INFINITY, signal } = {}) {
       const deadline = performance.now() + timeoutMs
       const wakener = createWakener()
-      const leave = source.subscriptions.listen(channel, wakener.wake)
+      const leave = source.subscriptions.listen(channel, (message) => {
+        if (mayEnd(message)) wakener.wake()
+      })
       try {
         for (;;) {
           const { state, result } = await read()
