@@ -75,8 +75,8 @@ export function createBacklog({
   }
 
   return {
-    /** The limits of a turn's tenant, for scripts of which these indexes are a part. */
-    limitsOf: (turnId: string): TenantLimits => limitsOf(tenantOfTurn(turnId)),
+    /** The limits of a tenant, for scripts of which these indexes are a part. */
+    limitsOf,
 
     /** When a turn may no longer be admitted since another one has waited for too long, in milliseconds. */
     maxQueueAgeMs,

@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../redis/connection.ts'
-import { globalKeys, sessionKeys, sessionOfTurn, tenantOfTurn } from '../redis/keys.ts'
+import { globalKeys, type SessionRef, sessionKeys, sessionOfTurn, tenantOf } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import type { Together } from '../redis/together.ts'
 import type { Backlog } from './backlog.ts'
@@ -31,18 +31,18 @@ export function createClaiming({ redis, prefix, backlog, together }: ClaimingOpt
     const args = [turnId, worker, wakeup, leaseMs, turn.channel, names, gone]
 
     const whole = async (): Promise<ClaimOutcome> => {
-      const tenant = tenantOfTurn(turnId)
+      const tenant = tenantOf(ref)
       const { open, running, limited } = global.tenant(tenant)
       const [reply, roused] = (await takeUp.run(
         redis,
         [...keys, global.ready, global.limited, open, running, limited],
-        [...args, ref, tenant, backlog.limitsOf(turnId).running],
+        [...args, ref, tenant, backlog.limitsOf(tenant).running],
       )) as [Reply, string[]]
-      return withRoused(toOutcome(turnId, reply), roused)
+      return withRoused(toOutcome(ref, reply), roused)
     }
     const parts = async (): Promise<ClaimOutcome> => {
       if ((await backlog.start(turnId, leaseMs)) === 'limited') return { outcome: 'limited' }
-      const outcome = toOutcome(turnId, (await claim.run(redis, keys, args)) as Reply)
+      const outcome = toOutcome(ref, (await claim.run(redis, keys, args)) as Reply)
       if (outcome.outcome === 'claimed' || outcome.outcome === 'busy') return outcome
       return withRoused(outcome, await backlog.stop(turnId))
     }
@@ -67,7 +67,7 @@ type ClaimedReply = readonly [
   lostAt: string,
 ]
 
-function toOutcome(turnId: string, reply: Reply): ClaimOutcome {
+function toOutcome(session: SessionRef, reply: Reply): ClaimOutcome {
   switch (reply[0]) {
     case 'limited':
       return { outcome: 'limited' }
@@ -89,7 +89,7 @@ function toOutcome(turnId: string, reply: Reply): ClaimOutcome {
       const claim = {
         ...known,
         ...(lost && lostAt && { lost: hashToLostRun(known, steps, { lost, lostAt, epoch }) }),
-        session: sessionOfTurn(turnId),
+        session,
         epoch: Number(epoch),
         now: Number(now),
         claimedAt: performance.now(),

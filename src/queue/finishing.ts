@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../redis/connection.ts'
-import { globalKeys, sessionKeys, tenantOfTurn } from '../redis/keys.ts'
+import { globalKeys, sessionKeys, tenantOf } from '../redis/keys.ts'
 import { loadScript, type ScriptArgument } from '../redis/scripts.ts'
 import type { Together } from '../redis/together.ts'
 import type { Backlog } from './backlog.ts'
@@ -49,12 +49,12 @@ export function createFinishing(options: FinishingOptions): FinishTurn {
     const holds = holdFields(ending)
 
     const whole = async (): Promise<FinishOutcome> => {
-      const tenant = tenantOfTurn(turn.id)
+      const tenant = tenantOf(ref)
       const { open, running, limited } = global.tenant(tenant)
       const [reply, roused] = (await letGo.run(
         redis,
         [...keys, global.open, global.ended, global.limited, open, running, limited],
-        [...args, tenant, backlog.limitsOf(turn.id).running, ...holds],
+        [...args, tenant, backlog.limitsOf(tenant).running, ...holds],
       )) as [Reply, string[]]
       return toOutcome(reply, roused)
     }

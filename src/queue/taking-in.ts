@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../redis/connection.ts'
-import { globalKeys, sessionKeys, tenantOfTurn } from '../redis/keys.ts'
+import { globalKeys, sessionKeys, tenantOf } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import { type AcceptReply, acceptCall, type NamedTurn, toAccepted } from './accepting.ts'
 import { type Admission, type Backlog, rankArgs } from './backlog.ts'
@@ -27,14 +27,14 @@ export function createTakingIn({
 
   return async (turn) => {
     const { keys, args } = acceptCall(sessionKeys(prefix, turn.session), turn)
-    const tenant = tenantOfTurn(turn.turnId)
+    const tenant = tenantOf(turn.session)
     const { open, running } = global.tenant(tenant)
     const reply = (await script.run(
       redis,
       [...keys, global.workers, global.agents, global.open, global.ready, open, running],
       [
         backlog.maxQueueAgeMs,
-        backlog.limitsOf(turn.turnId).queued,
+        backlog.limitsOf(tenant).queued,
         turn.agent,
         ...rankArgs(turn.options.priority ?? 0),
         turn.session,

@@ -136,9 +136,14 @@ export function sessionIdOf(ref: SessionRef): string {
   return ref.split('~', 1)[0] as string
 }
 
+/** The tenant of a session; `default` where it has none. */
+export function tenantOf(ref: SessionRef): string {
+  return ref.split('~', 2)[1] ?? 'default'
+}
+
 /** The tenant of a turn; `default` where it has none. */
 export function tenantOfTurn(turnId: string): string {
-  return sessionOfTurn(turnId).split('~')[1] ?? 'default'
+  return tenantOf(sessionOfTurn(turnId))
 }
 
 /** A session for a turn that names none: derived from the idempotency key, so that a repeated call finds it; or fresh. */

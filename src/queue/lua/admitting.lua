@@ -9,8 +9,9 @@ end
 
 -- {'late', age ms} where the oldest turn that could start has waited for too long.
 local function late(keys, max_age, now)
+  if redis.call('ZCOUNT', keys.ready, '-inf', '(' .. text_of(now - max_age)) == 0 then return end
   local oldest = redis.call('ZRANGE', keys.ready, 0, 0, 'WITHSCORES')
-  if oldest[2] and now - tonumber(oldest[2]) > max_age then return { 'late', text_of(now - tonumber(oldest[2])) } end
+  return { 'late', text_of(now - tonumber(oldest[2])) }
 end
 
 -- How many turns of a tenant wait.

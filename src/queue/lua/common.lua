@@ -68,7 +68,11 @@ end
 
 -- Takes a turn that has ended out of its session, and lets it expire.
 local function close_turn(keys, id, result_ttl)
-  redis.call('LREM', keys.inbox, 1, id)
+  local first = redis.call('LPOP', keys.inbox) -- as a rule the turn itself
+  if first and first ~= id then
+    redis.call('LPUSH', keys.inbox, first)
+    redis.call('LREM', keys.inbox, 1, id)
+  end
   redis.call('PEXPIRE', keys.turn, result_ttl)
   redis.call('PEXPIRE', keys.steps, result_ttl)
   if keys.idempotency ~= keys.turn then redis.call('PEXPIRE', keys.idempotency, result_ttl) end

@@ -1,8 +1,9 @@
 -- Places of turns among the running ones of their tenant (B3). `keys` are {ready, limited tenants as `tenants`, tenant's
 -- open, running and limited}.
 
--- A turn no longer waits for another one of its tenant.
+-- A turn no longer waits for another one of its tenant. Most tenants have none that do.
 local function leave_limited(keys, id, tenant)
+  if redis.call('EXISTS', keys.limited) == 0 then return end
   if redis.call('ZREM', keys.limited, id) == 1 and redis.call('EXISTS', keys.limited) == 0 then
     redis.call('SREM', keys.tenants, tenant)
   end

@@ -57,6 +57,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 export function createWakeHandler(options: WakeHandlerOptions): WakeHandler {
   const { backend, agents, worker, leaseMs } = options
   const { journal, wakeQueue } = backend
+  options.stopped.addEventListener('abort', () => {
+    for (const lease of options.leases.values()) lease.end(options.stopped.reason)
+  })
 
   const wakeFor = async (following: Following, turnId: string, beside = false): Promise<void> => {
     if (following.kind === 'turn') await wakeQueue.wake(following.turnId, beside ? { delayMs: 1 } : {})
@@ -137,6 +140,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
   const { backend, telemetry, leaseMs } = options
   const lease = keepLease(backend.journal, claim, leaseMs)
   options.leases.set(claim.turn.id, lease)
+  if (options.stopped.aborted) lease.end(options.stopped.reason)
   tellStart(telemetry, claim)
   try {
     const ending = await runAgent(options, claim, lease)
@@ -170,7 +174,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
 
 async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease): Promise<LoopEnding> {
   const { turn } = claim
-  const { agents, backend, callModel, telemetry, leaving, stopped } = options
+  const { agents, backend, callModel, telemetry, leaving } = options
   const agent = agents.get(turn.agent)
   if (!agent) {
     const error = new TurnkeeperError('unknown_agent', `no worker has agent "${turn.agent}"`)
@@ -185,8 +189,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
     return endingOf([{ kind: 'failed', error }], turn, openTranscript(claim))
   }
 
-  const deadline = deadlineSignal(turn, claim.now)
-  const signal = AbortSignal.any([lease.ended, stopped, ...(deadline ? [deadline.signal] : [])])
+  const forgetDeadline = watchDeadline(turn, claim.now, lease)
   const startedAt = performance.now()
   try {
     return await telemetry.observe(
@@ -199,7 +202,7 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
           journal: backend.journal,
           callModel,
           telemetry,
-          signal,
+          signal: lease.ended,
           checkLease: lease.check,
           leaving,
         })
@@ -214,19 +217,18 @@ async function runAgent(options: WakeHandlerOptions, claim: Claim, lease: Lease)
       { knownAs: knownAs(turn, claim) },
     )
   } finally {
-    deadline?.close()
+    forgetDeadline()
   }
 }
 
-function deadlineSignal(turn: TurnRecord, now: number): { signal: AbortSignal; close(): void } | undefined {
-  if (turn.deadlineAt === undefined) return undefined
-  const passed = new AbortController()
-  const abort = (): void =>
-    passed.abort(new TurnkeeperError('deadline', 'the deadline of the turn has passed'))
+/** Ends the work of a turn when its deadline passes; returns what ends the watching. */
+function watchDeadline({ deadlineAt }: TurnRecord, now: number, lease: Lease): () => void {
+  if (deadlineAt === undefined) return () => {}
+  const end = (): void => lease.end(new TurnkeeperError('deadline', 'the deadline of the turn has passed'))
   // Both times are Redis's own, so a wrong clock here does not matter.
-  const timer = setTimeout(abort, Math.min(LONGEST_TIMER_MS, Math.max(0, turn.deadlineAt - now)))
-  if (turn.deadlineAt <= now) abort()
-  return { signal: passed.signal, close: () => clearTimeout(timer) }
+  const timer = setTimeout(end, Math.min(LONGEST_TIMER_MS, Math.max(0, deadlineAt - now)))
+  if (deadlineAt <= now) end()
+  return () => clearTimeout(timer)
 }
 
 const MESSAGES: Readonly<Record<string, string>> = {
