@@ -15,6 +15,8 @@ export type Relay = {
 }
 
 type Delta = Extract<TurnEventBody, { type: 'text.delta' | 'reasoning.delta' }>
+/** One that others of its kind join while it waits. */
+type Growing = { -readonly [Field in keyof Delta]: Delta[Field] }
 
 /**
  * An event waits at most this long for others to join it: below what a reader's eye resolves; the first delta of a step,
@@ -45,6 +47,7 @@ function atNextTick(work: () => void): void {
 export function createRelay(journal: Journal, claim: Claim, step?: Omit<ShownStep, 'epoch'>): Relay {
   const relay = journal.relay(claim, step)
   let waiting: TurnEventBody[] = []
+  let growing: Growing | undefined
   let isDue = false
   let writing: Promise<void> | undefined
   let isFirst = true // no delta has come
@@ -74,10 +77,12 @@ export function createRelay(journal: Journal, claim: Claim, step?: Omit<ShownSte
 
   return {
     push(event) {
-      const last = waiting.at(-1)
-      if (last && isDelta(last) && isDelta(event) && last.type === event.type) {
-        waiting[waiting.length - 1] = { ...last, delta: last.delta + event.delta }
-      } else waiting.push(event)
+      if (!isDelta(event)) waiting.push(event)
+      else if (growing?.type === event.type && growing === waiting.at(-1)) growing.delta += event.delta
+      else {
+        growing = { ...event }
+        waiting.push(growing)
+      }
       if (isFirst && isDelta(event)) {
         isFirst = false
         setImmediate(start)
