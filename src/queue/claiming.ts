@@ -1,11 +1,11 @@
 import type { RedisConnection } from '../redis/connection.ts'
-import { globalKeys, type SessionRef, sessionKeys, sessionOfTurn, tenantOf } from '../redis/keys.ts'
+import { globalKeys, sessionKeys, sessionOfTurn, tenantOf } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
 import type { Together } from '../redis/together.ts'
 import type { Backlog } from './backlog.ts'
 import type { Claimant, ClaimOutcome, Following } from './journal-types.ts'
-import { hashToClaim, hashToLostRun } from './records.ts'
-import type { TurnState } from './types.ts'
+import { fieldsToTurn, hashToLostRun, stepsOfClaim } from './records.ts'
+import type { Json, TurnState } from './types.ts'
 
 export type ClaimingOptions = {
   readonly redis: RedisConnection
@@ -38,11 +38,11 @@ export function createClaiming({ redis, prefix, backlog, together }: ClaimingOpt
         [...keys, global.ready, global.limited, open, running, limited],
         [...args, ref, tenant, backlog.limitsOf(tenant).running],
       )) as [Reply, string[]]
-      return withRoused(toOutcome(ref, reply), roused)
+      return withRoused(toOutcome(reply, { turnId, worker }), roused)
     }
     const parts = async (): Promise<ClaimOutcome> => {
       if ((await backlog.start(turnId, leaseMs)) === 'limited') return { outcome: 'limited' }
-      const outcome = toOutcome(ref, (await claim.run(redis, keys, args)) as Reply)
+      const outcome = toOutcome((await claim.run(redis, keys, args)) as Reply, { turnId, worker })
       if (outcome.outcome === 'claimed' || outcome.outcome === 'busy') return outcome
       return withRoused(outcome, await backlog.stop(turnId))
     }
@@ -59,15 +59,19 @@ type Reply = readonly [outcome: string, ...unknown[]]
 type ClaimedReply = readonly [
   outcome: string,
   epoch: string,
-  record: string[],
+  fields: (string | null)[],
   steps: string[],
   history: string[],
   now: string,
   lost: string,
   lostAt: string,
+  idleClaims: string,
 ]
 
-function toOutcome(session: SessionRef, reply: Reply): ClaimOutcome {
+function toOutcome(
+  reply: Reply,
+  { turnId, worker }: { readonly turnId: string; readonly worker: string },
+): ClaimOutcome {
   switch (reply[0]) {
     case 'limited':
       return { outcome: 'limited' }
@@ -84,12 +88,17 @@ function toOutcome(session: SessionRef, reply: Reply): ClaimOutcome {
     case 'unserved':
       return { outcome: 'unserved', agent: String(reply[1]), sinceMs: Number(reply[2]) }
     default: {
-      const [, epoch, record, steps, history, now, lost, lostAt] = reply as ClaimedReply
-      const known = hashToClaim(record, steps, history)
+      const [, epoch, fields, steps, history, now, lost, lostAt, idleClaims] = reply as ClaimedReply
+      const known = {
+        ...stepsOfClaim(steps),
+        ...fieldsToTurn(fields, { id: turnId, epoch, worker, now }),
+        history: history.map((entry) => JSON.parse(entry) as Json),
+      }
       const claim = {
         ...known,
         ...(lost && lostAt && { lost: hashToLostRun(known, steps, { lost, lostAt, epoch }) }),
-        session,
+        idleClaims: Number(idleClaims),
+        session: sessionOfTurn(turnId),
         epoch: Number(epoch),
         now: Number(now),
         claimedAt: performance.now(),

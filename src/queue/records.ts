@@ -41,14 +41,36 @@ function mapToRecord(hash: ReadonlyMap<string, string>): TurnRecord {
   }
 }
 
-/** A claim's content from the flat replies of a turn's record and its steps, and the session's history. */
-export function hashToClaim(
-  record: readonly string[],
-  steps: readonly string[],
-  history: readonly string[],
-): Pick<Claim, 'turn' | 'done' | 'approvals' | 'idleClaims' | 'shown' | 'history'> {
-  const hash = toMap(record)
+/** What a claim gives of a turn's record, in the order of GIVEN in `claiming.lua`. */
+const CLAIMED_FIELDS = [
+  ...['agent', 'input', 'options', 'carrier', 'position', 'acceptedAt', 'dueAt', 'deadlineAt'],
+  ...['idempotencyKey', 'retryOf', 'origin', 'relayed', 'startedAt'],
+] as const
+
+/** A turn that was just claimed, from these fields and what the claim has made of the others. */
+export function fieldsToTurn(
+  fields: readonly (string | null)[],
+  { id, epoch, worker, now }: Readonly<Record<'id' | 'epoch' | 'worker' | 'now', string>>,
+): Pick<Claim, 'turn' | 'shown'> {
+  const hash = new Map<string, string>([
+    ...([
+      ['id', id],
+      ['state', 'running'],
+      ['epoch', epoch],
+      ['worker', worker],
+      ['startedAt', now],
+    ] as const),
+  ])
+  for (const [i, name] of CLAIMED_FIELDS.entries()) {
+    const value = fields[i]
+    if (typeof value === 'string') hash.set(name, value)
+  }
   const shown = toShownStep(hash.get('relayed'))
+  return { turn: mapToRecord(hash), ...(shown && { shown }) }
+}
+
+/** What is known of a turn's steps, from the flat reply of HGETALL. */
+export function stepsOfClaim(steps: readonly string[]): Pick<Claim, 'done' | 'approvals'> {
   const done = new Map<string, Json>()
   const approvals = new Map<string, Hold>()
   for (const [field, value] of toMap(steps)) {
@@ -58,14 +80,7 @@ export function hashToClaim(
     if (field.endsWith(':result')) done.set(stepId, JSON.parse(value))
     if (field.endsWith(':approval')) approvals.set(stepId, JSON.parse(value) as Hold)
   }
-  return {
-    turn: mapToRecord(hash),
-    ...(shown && { shown }),
-    done,
-    approvals,
-    idleClaims: Number(hash.get('idleClaims') ?? 0),
-    history: history.map((entry) => JSON.parse(entry)),
-  }
+  return { done, approvals }
 }
 
 /** The run before the claim of `epoch`, from what is known at the claim and the flat reply of the turn's steps. */

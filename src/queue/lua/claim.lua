@@ -3,8 +3,8 @@
 -- ARGV: turn id, worker, wake-up id, lease ms, channel, agents that the worker has (',a,b,' or '*'), worker that is
 --       known to have died ('' for none): its lease counts no longer
 -- Returns:
---          {'claimed', epoch, record, steps, history, now, worker that was lost with the turn ('' for none), when that
---          one claimed it} | {'next', kind, value} when another turn is the head,
+--          {'claimed', epoch, fields of the record, steps, history, now, worker that was lost with the turn ('' for
+--          none), when that one claimed it, claims without a finished step} | {'next', kind, value} when another turn is the head,
 --          or none is | {'busy', ms, its worker} while one holds it | {'parked', state, ms until an
 --          approval expires, if any}
 --          | {'unserved', agent, ms since it was due} when the worker lacks the agent
@@ -15,5 +15,5 @@ local keys = { turn = KEYS[1], steps = KEYS[2], events = KEYS[3], inbox = KEYS[4
 local who = { id = ARGV[1], worker = ARGV[2], wakeup = ARGV[3], lease = tonumber(ARGV[4]), channel = ARGV[5],
   agents = ARGV[6], gone = ARGV[7] }
 local now = now_ms()
-local obstacle, held, record = in_the_way(keys, who, now)
-return obstacle or claim(keys, who, held, record, now)
+local obstacle, held, given = in_the_way(keys, who, now)
+return obstacle or claim(keys, who, held, given, now)

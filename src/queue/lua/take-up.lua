@@ -5,8 +5,8 @@
 --       known to have died ('' for none): its lease counts no longer,
 --       session, tenant, tenant's limit of running turns
 -- Returns: {reply, turns that may be woken}; the reply is {'limited'} when the turn must wait for another one, or
---          {'claimed', epoch, record, steps, history, now, worker that was lost with the turn ('' for none), when that
---          one claimed it} | {'next', kind, value} when another turn is the head,
+--          {'claimed', epoch, fields of the record, steps, history, now, worker that was lost with the turn ('' for
+--          none), when that one claimed it, claims without a finished step} | {'next', kind, value} when another turn is the head,
 --          or none is | {'busy', ms, its worker} while one holds it | {'parked', state, ms until an
 --          approval expires, if any}
 --          | {'unserved', agent, ms since it was due} when the worker lacks the agent
@@ -21,7 +21,7 @@ local who = { id = ARGV[1], worker = ARGV[2], wakeup = ARGV[3], lease = tonumber
 local session, tenant, limit = ARGV[8], ARGV[9], tonumber(ARGV[10])
 local now = now_ms()
 
-local obstacle, held, record = in_the_way(keys, who, now)
+local obstacle, held, given = in_the_way(keys, who, now)
 if obstacle then
   redis.call('ZREM', places.ready, session)
   if obstacle[1] == 'busy' then return { obstacle, {} } end
@@ -30,4 +30,4 @@ end
 if not take_place(places, { id = who.id, session = session, tenant = tenant }, who.lease, limit, now) then
   return { { 'limited' }, {} }
 end
-return { claim(keys, who, held, record, now), {} }
+return { claim(keys, who, held, given, now), {} }
