@@ -40,3 +40,25 @@ test('a step that is over before its first write leaves everything to the commit
   await vi.advanceTimersByTimeAsync(100)
   expect(written).toEqual([])
 })
+
+test('what is no delta waits for the tick, or leaves with the first delta if that comes sooner', async () => {
+  const started: TurnEventBody = { type: 'step.started', stepId: 'm1', kind: 'model', name: 'coder' }
+  const slow = relaying()
+  slow.relay.push(started)
+  await vi.advanceTimersByTimeAsync(12)
+  expect(slow.written).toEqual([])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(slow.written).toEqual([[13, 'step.started']])
+  const quick = relaying()
+  quick.relay.push(started)
+  quick.relay.push(delta('a'))
+  await vi.advanceTimersByTimeAsync(1)
+  expect(quick.written).toEqual([[0, 'step.started|a']])
+})
+
+test('of a step that is given up, what still waits is written', async () => {
+  const { written, relay } = relaying()
+  relay.push({ type: 'route.changed', from: 'a/m', to: 'b/m', reason: 'stall' })
+  await relay.leave()
+  expect(written).toEqual([[0, 'route.changed']])
+})

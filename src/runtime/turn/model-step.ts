@@ -49,7 +49,8 @@ export async function runModelStep(
   )
   const called = await callModel(context, stepId, request, relay)
   if ('kind' in called) {
-    await relay.leave()
+    if (called.kind === 'fenced') await relay.end()
+    else await relay.leave()
     return called
   }
   const { waiting, broken } = await relay.end()
