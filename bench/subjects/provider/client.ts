@@ -16,7 +16,7 @@ export type Client = {
 
 const PACED_STREAMS = 64
 /** CPU until the compiler has come to rest: with less, larger libraries are measured half interpreted. */
-const WARM_UP_MS = 6000
+const WARM_UP_MS = 10_000
 /** Several rounds of the garbage collector, with less of which a figure is a matter of luck. */
 const MEASURE_MS = 1000
 
