@@ -75,10 +75,12 @@ export function createSseReader(sink: SseSink, { eventBytes }: { readonly eventB
   }
 }
 
+const LF = 10
+
 /** The index after the last line end in `text`, 0 if there is none. CR counts: it is a line end of its own. */
 function endOfLastLine(text: string): number {
+  if (text.charCodeAt(text.length - 1) === LF) return text.length // as chunks do that hold whole events
   const afterLf = text.lastIndexOf('\n') + 1
-  if (afterLf === text.length) return afterLf
   const cr = text.indexOf('\r', afterLf)
   return cr === -1 ? afterLf : text.lastIndexOf('\r') + 1
 }
