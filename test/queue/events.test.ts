@@ -120,6 +120,20 @@ describe.each(serverKinds)('reading a turn on %s', (kind) => {
     expect(got).toEqual(['three', 'four', 'turn.completed'])
   })
 
+  test('a reader looks at once where others follow the turn already', async () => {
+    const turn = await queue.client.enqueue('a', { input: 'x' })
+    const held = await worker.take(turn.id)
+    const first = reading(turn)
+    await first.until(2)
+    const startedAt = performance.now()
+    const second = reading(turn)
+    await second.until(2)
+    expect(performance.now() - startedAt).toBeLessThan(500)
+    await held.complete('done')
+    await Promise.all([first.ended, second.ended])
+    expect(second.got).toEqual(first.got)
+  })
+
   test('who waits for a result does not look at the turn at each delta', async () => {
     const turn = await queue.client.enqueue('a', { input: 'x' })
     const held = await worker.take(turn.id)

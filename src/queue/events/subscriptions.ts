@@ -15,34 +15,39 @@ export type Subscriptions = {
  * is connected, so every reader also looks by itself now and then.
  */
 export function createSubscriptions(connection: RedisConnection): Subscriptions {
-  const listeners = new Map<string, Set<Listener>>()
+  const groups = new Map<string, Group>()
   connection.on('message', (channel: string, message: string) => {
-    for (const listener of listeners.get(channel) ?? []) listener(message)
+    for (const listener of groups.get(channel)?.listeners ?? []) listener(message)
   })
   // ioredis subscribes again by itself; what was said in between is lost, so everybody looks once.
   connection.on('ready', () => {
-    for (const group of listeners.values()) for (const listener of group) listener()
+    for (const { listeners } of groups.values()) for (const listener of listeners) listener()
   })
 
+  const open = (channel: string): Group => {
+    const group = { listeners: new Set<Listener>(), standing: connection.subscribe(channel) }
+    groups.set(channel, group)
+    return group
+  }
   const leave = (channel: string, listener: Listener): void => {
-    const group = listeners.get(channel)
-    if (!group?.delete(listener) || group.size > 0) return
-    listeners.delete(channel)
+    const group = groups.get(channel)
+    if (!group?.listeners.delete(listener) || group.listeners.size > 0) return
+    groups.delete(channel)
     connection.unsubscribe(channel).catch(ignore)
   }
   return {
     listen(channel, listener) {
-      const group = listeners.get(channel)
-      if (group) group.add(listener)
-      else {
-        listeners.set(channel, new Set([listener]))
-        // Whoever listens looks once when the subscription stands, for what came before it.
-        connection.subscribe(channel).then(() => listener(), ignore)
-      }
+      const { listeners, standing } = groups.get(channel) ?? open(channel)
+      listeners.add(listener)
+      // Whoever listens looks once when the subscription stands, for what came before it; at once beside others.
+      standing.then(() => listener(), ignore)
       return () => leave(channel, listener)
     },
     close: () => closeRedis(connection),
   }
 }
+
+/** Who listens on a channel, and when its subscription stands. */
+type Group = { readonly listeners: Set<Listener>; readonly standing: Promise<unknown> }
 
 function ignore(): void {}
