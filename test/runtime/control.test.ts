@@ -306,3 +306,32 @@ test('a lost turn: the unsafe call that runs is waited for, the one that stood i
   expect(await turn.result()).toMatchObject({ status: 'completed', text: 'thanks' })
   expect(paid).toEqual(['1', '2'])
 })
+
+test('a lost run that ends does not take a later run of the turn on the same worker out of reach', async () => {
+  const called: PromiseWithResolvers<void>[] = [Promise.withResolvers(), Promise.withResolvers()]
+  const lost = Promise.withResolvers<Scripted>()
+  const { client, wake, stopped, leases } = await worker(
+    agentWith(),
+    () => {
+      called[0]?.resolve()
+      return lost.promise
+    },
+    (_request, signal) => {
+      called[1]?.resolve()
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
+    },
+  )
+  const turn = await client.enqueue('a', { input: 'x' })
+  const first = wake(turn.id)
+  await called[0]?.promise
+  const second = wake(turn.id) // delivered again, as after a stall
+  await called[1]?.promise
+  lost.resolve({ text: 'too late' })
+  await first
+  expect(leases.has(turn.id)).toBe(true)
+  stopped.abort()
+  await expect(second).rejects.toThrow('aborted')
+  expect(leases.size).toBe(0)
+})

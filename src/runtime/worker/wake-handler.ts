@@ -167,7 +167,8 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
     }
     return finished.following
   } finally {
-    options.leases.delete(claim.turn.id)
+    // A run that was lost may end after this worker has taken the turn up again: that lease is not its own.
+    if (options.leases.get(claim.turn.id) === lease) options.leases.delete(claim.turn.id)
     lease.close()
   }
 }
