@@ -194,7 +194,7 @@ export function createJournal({
     },
 
     /** Hands events on to the readers of a running turn; a writer for each step, since its keys stay the same. */
-    relay: createDeltaWriters(redis, turnKeys),
+    relay: createDeltaWriters(redis, turnKeys, together),
 
     /** Says what became of an unsafe step whose start was lost, before it is begun again. */
     async settle(claim: Claim, stepId: string, decision: Hold): Promise<WriteOutcome> {

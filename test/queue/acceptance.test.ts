@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'ioredis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { QueueBackend } from '../../src/queue/backend.ts'
+import type { TurnEvent } from '../../src/queue/types.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
 import { globalKeys, newTurnId, sessionRef } from '../../src/redis/keys.ts'
 import { tagOf } from '../../src/redis/scripts.ts'
@@ -62,11 +63,11 @@ test('a turn is accepted with two commands in two round trips', async () => {
   expect(wire.roundTrips).toBe(2)
 })
 
-test('behind a proxy that refuses keys of several slots, a turn is accepted and ended by parts', async () => {
-  const { backend, client } = await queue()
-  const send = backend.redis.sendCommand as (...args: [Command, ...unknown[]]) => unknown
+/** From now on commands with keys of several slots are refused, as some proxies do; counts them. */
+function refuseSeveralSlots({ redis }: QueueBackend): () => number {
+  const send = redis.sendCommand as (...args: [Command, ...unknown[]]) => unknown
   let refused = 0
-  backend.redis.sendCommand = ((...[command, ...rest]: Parameters<typeof send>) => {
+  redis.sendCommand = ((...[command, ...rest]: Parameters<typeof send>) => {
     const [, keys, ...words] = command.args.map(String)
     const tags = new Set(words.slice(0, Number(keys)).map(tagOf))
     if (/^eval/.test(command.name) && tags.size > 1) {
@@ -74,8 +75,14 @@ test('behind a proxy that refuses keys of several slots, a turn is accepted and 
       command.reject(new Error("CROSSSLOT Keys in request don't hash to the same slot"))
       return command.promise
     }
-    return send.call(backend.redis, command, ...rest)
+    return send.call(redis, command, ...rest)
   }) as typeof send
+  return () => refused
+}
+
+test('behind a proxy that refuses keys of several slots, a turn is accepted and ended by parts', async () => {
+  const { backend, client } = await queue()
+  const refused = refuseSeveralSlots(backend)
   const turns = [await client.enqueue('a', { input: 'x' }), await client.enqueue('a', { input: 'y' })]
   for (const { id } of turns) {
     const who = { worker: 'w', wakeup: 'j', leaseMs: 10_000, agents: '*' as const }
@@ -83,10 +90,33 @@ test('behind a proxy that refuses keys of several slots, a turn is accepted and 
     if (claimed.outcome !== 'claimed') throw new Error('expected a claim')
     await backend.journal.finish(claimed.claim, { state: 'cancelled', events: [] })
   }
-  expect(refused).toBe(2) // once where turns are accepted, and once in the journal
+  expect(refused()).toBe(2) // once where turns are accepted, and once in the journal
   expect((await client.turns()).turns.map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
   const { open, running } = globalKeys(backend.prefix).tenant('default')
   expect(await backend.redis.exists(open, running, globalKeys(backend.prefix).open)).toBe(0)
+})
+
+test('behind such a proxy, what several turns say at once reaches the readers of each', async () => {
+  const { backend, client } = await queue()
+  const claims = await Promise.all(
+    ['x', 'y'].map(async (input) => {
+      const { id } = await client.enqueue('a', { input })
+      const who = { worker: 'w', wakeup: 'j', leaseMs: 10_000, agents: '*' as const }
+      const claimed = await backend.journal.claim(id, who)
+      if (claimed.outcome !== 'claimed') throw new Error('expected a claim')
+      return claimed.claim
+    }),
+  )
+  refuseSeveralSlots(backend)
+  const said = claims.map((claim) =>
+    backend.journal.relay(claim)([{ type: 'text.delta', stepId: 'm1', delta: claim.turn.input }]),
+  )
+  expect(await Promise.all(said)).toEqual(['ok', 'ok'])
+  for (const { turn } of claims) {
+    let last: TurnEvent | undefined
+    for await (const event of client.turn(turn.id).events({ follow: false })) last = event
+    expect(last).toMatchObject({ type: 'text.delta', delta: turn.input })
+  }
 })
 
 test('a turn that was accepted is not refused when its command comes again, whatever waits by then (B1)', async () => {
