@@ -65,7 +65,7 @@ export async function openBackend(
     prefix,
     journal,
     backlog,
-    control: createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }),
+    control: createControl({ redis, prefix, journal, backlog, resultTtlMs, eventTtlMs }),
     audit: createAudit(redis, prefix),
     fleet: createFleet(redis, prefix),
     spend: createSpend(redis, prefix),

@@ -4,12 +4,13 @@
  * C1. A turn that nobody runs is cancelled at once; a running one when its worker hears of it: by a message, or else
  *     at the next renewal of its lease.
  * C2. A decision is taken once, for a call that waits for it; the turn goes on after the last one.
- * C3. The retry of a turn is entered in the index of open turns first: a crash leaves something to complete.
+ * C3. The retry of a turn is entered in the indexes of open turns first: a crash leaves something to complete.
  */
 
 import type { RedisConnection } from '../redis/connection.ts'
 import { globalKeys, newTurnId, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
+import type { Backlog } from './backlog.ts'
 import { toFollowing } from './claiming.ts'
 import type { Journal } from './journal.ts'
 import type { Following } from './journal-types.ts'
@@ -50,19 +51,27 @@ export type Control = {
   /** `result` is what the turn ends with where nobody runs it. */
   cancel(turn: TurnRecord, reason: string, result: TurnResult): Promise<Cancelled>
   decide(turnId: string, callId: string, decision: Decision): Promise<Decided>
-  /** Enqueues a failed turn again, with what is known of its steps (J11). */
-  retry(turnId: string): Promise<Retried>
+  /** Enqueues a failed turn again, with what is known of its steps (J11), at a priority of 0 to 10. */
+  retry(turnId: string, priority: number): Promise<Retried>
 }
 
 export type ControlOptions = {
   readonly redis: RedisConnection
   readonly prefix: string
   readonly journal: Journal
+  readonly backlog: Pick<Backlog, 'enlist' | 'forget'>
   readonly resultTtlMs: number
   readonly eventTtlMs: number
 }
 
-export function createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs }: ControlOptions): Control {
+export function createControl({
+  redis,
+  prefix,
+  journal,
+  backlog,
+  resultTtlMs,
+  eventTtlMs,
+}: ControlOptions): Control {
   const cancel = loadScript('cancel', import.meta.url)
   const decide = loadScript('decide', import.meta.url)
   const retry = loadScript('retry', import.meta.url)
@@ -129,18 +138,19 @@ export function createControl({ redis, prefix, journal, resultTtlMs, eventTtlMs 
       return { outcome }
     },
 
-    async retry(turnId) {
+    async retry(turnId, priority) {
       const ref = sessionOfTurn(turnId)
       const session = sessionKeys(prefix, ref)
       const newId = newTurnId(ref)
       const [failed, next] = [session.turn(turnId), session.turn(newId)]
       await redis.zadd(open, Date.now(), newId) // C3
+      await backlog.enlist(newId, priority)
       const [outcome, detail = ''] = (await retry.run(
         redis,
         [failed.turn, failed.steps, next.turn, next.steps, session.inbox],
         [turnId, newId],
       )) as [Retried['outcome'], string?]
-      if (outcome !== 'retried') await redis.zrem(open, newId)
+      if (outcome !== 'retried') await backlog.forget(newId)
       if (outcome === 'not_failed') return { outcome, state: detail as TurnState }
       if (outcome === 'unknown') return { outcome }
       await redis.zrem(dead, turnId)

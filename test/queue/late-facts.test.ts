@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createBacklog } from '../../src/queue/backlog.ts'
 import { createControl } from '../../src/queue/control.ts'
 import { createJournal, type Journal } from '../../src/queue/journal.ts'
 import type { Claim } from '../../src/queue/journal-types.ts'
@@ -75,7 +76,14 @@ describe.each(serverKinds)('late facts in the journal on %s', (kind) => {
 
   const reviewed = async (state: 'done' | 'not_done') => {
     await park(await claimed('w2'))
-    const control = createControl({ redis, prefix: 'late', journal, resultTtlMs: 60_000, eventTtlMs: 60_000 })
+    const control = createControl({
+      redis,
+      prefix: 'late',
+      journal,
+      backlog: createBacklog({ redis, prefix: 'late' }),
+      resultTtlMs: 60_000,
+      eventTtlMs: 60_000,
+    })
     await control.decide(turnId, 'c1', { kind: 'review', state, by: 'ops' })
     return claimed('w3')
   }

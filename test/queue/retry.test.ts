@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { TurnkeeperError } from '../../src/errors.ts'
 import { countTurns } from '../../src/queue/census.ts'
-import { closeRedis, connectRedis } from '../../src/redis/connection.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
+import { globalKeys } from '../../src/redis/keys.ts'
 import { defineAgent } from '../../src/runtime/agent.ts'
 import { defineTool } from '../../src/runtime/tools/tool.ts'
 import { serverKinds, startRedis } from '../redis-servers.ts'
@@ -89,6 +89,19 @@ describe.each(serverKinds)('on %s', (kind) => {
     expect(paid).toEqual([`1 ${turn.id}:m1.1`])
   })
 
+  test('a retry that is asked for again after it has ended does not count as waiting (B1)', async () => {
+    const { backend, client, wake } = await worker('r6', broken, { text: 'ok' })
+    const turn = await client.enqueue('a', { input: 'x', priority: 3 })
+    await wake(turn.id)
+    const second = await turn.retry()
+    const { open } = globalKeys('r6').tenant('default')
+    expect(await backend.redis.zscore(open, second.id)).toBe('700000')
+    await wake(second.id)
+    expect((await second.result()).status).toBe('completed')
+    expect((await turn.retry()).id).toBe(second.id)
+    expect(await backend.redis.exists(open)).toBe(0)
+  })
+
   test('J11: an unsafe start without a known outcome still goes to review in the retry', async () => {
     const dying = await worker('r3', { calls: [call(7)] })
     const turn = await dying.client.enqueue('a', { input: 'pay' })
@@ -116,14 +129,13 @@ describe.each(serverKinds)('on %s', (kind) => {
   })
 
   test('only a failed turn can be retried', async () => {
-    const { client, wake } = await worker('r4', { text: 'fine' })
+    const { backend, client, wake } = await worker('r4', { text: 'fine' })
     const turn = await client.enqueue('a', { input: 'x' })
     await expect(turn.retry()).rejects.toMatchObject({ code: 'turn/not_failed' })
     await wake(turn.id)
     await expect(turn.retry()).rejects.toMatchObject({ code: 'turn/not_failed' })
-    const redis = await connectRedis(server.url)
-    expect(await redis.zcard('r4:open')).toBe(0)
-    await closeRedis(redis)
+    const { open, tenant } = globalKeys('r4')
+    expect(await backend.redis.exists(open, tenant('default').open)).toBe(0)
     await expect(client.turn('t-0000000000000000~nobody').retry()).rejects.toMatchObject({
       code: 'turn/unknown_turn',
     })

@@ -47,7 +47,7 @@ export type TurnHandle = AsyncIterable<TurnEvent> & {
 }
 
 /** What a handle works on: a part of the queue's backend. */
-export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'audit' | 'wakeQueue' | 'backlog'>
+export type HandleSource = EventSource & Pick<QueueBackend, 'control' | 'audit' | 'wakeQueue'>
 
 /** Who decides where nobody says who. */
 const NOBODY = 'application'
@@ -90,7 +90,7 @@ export function turnHandle(source: HandleSource, turnId: string, queued?: Queued
     details: async () => answering(readDetails(source, await read())),
     async retry({ by = NOBODY, reason } = {}) {
       const { options } = await read()
-      const retried = await answering(source.control.retry(turnId))
+      const retried = await answering(source.control.retry(turnId, options.priority ?? 0))
       if (retried.outcome === 'unknown') throw unknownTurn(turnId)
       if (retried.outcome === 'not_failed') {
         throw new TurnkeeperError(
@@ -99,11 +99,7 @@ export function turnHandle(source: HandleSource, turnId: string, queued?: Queued
         )
       }
       // The journal has the new turn: if this hint is lost, the reconciler gives it.
-      const rouse = async (): Promise<void> => {
-        await source.backlog.enlist(retried.turnId, options.priority ?? 0)
-        await source.wakeQueue.wake(retried.turnId)
-      }
-      await rouse().catch(() => {})
+      await source.wakeQueue.wake(retried.turnId).catch(() => {})
       if (retried.outcome === 'retried') {
         const { turnId: retriedAs } = retried
         await answering(
