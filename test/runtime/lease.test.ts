@@ -40,6 +40,20 @@ test('a process that was stopped for too long finds out when it looks, not at it
   stopped.mockRestore()
 })
 
+test('a lease that was given up is not prolonged: others need not wait for it any longer (L2)', async () => {
+  let renewals = 0
+  lease = leaseWith(async () => {
+    renewals++
+    return { outcome: 'ok' }
+  })
+  await vi.advanceTimersByTimeAsync(0.25 * LEASE_MS)
+  const stopped = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + LEASE_MS)
+  await vi.advanceTimersByTimeAsync(0.1 * LEASE_MS) // the next look is one that renews
+  stopped.mockRestore()
+  expect(lease.ended.reason).toMatchObject({ code: 'turn/fenced' })
+  expect(renewals).toBe(0)
+})
+
 test('a lease that another worker has taken ends at the next renewal, a cancelled one too', async () => {
   lease = leaseWith(async () => ({ outcome: 'fenced' }))
   await vi.advanceTimersByTimeAsync(LEASE_MS / 2)

@@ -47,14 +47,14 @@ export function keepLease(journal: Journal, claim: Claim, leaseMs: number): Leas
       // Redis does not answer: the watchdog decides when that has lasted too long.
     }
   }
+  const isOver = (): boolean => performance.now() - renewedAt > leaseMs * 0.7
   const check = (): void => {
-    if (performance.now() - renewedAt > leaseMs * 0.7)
-      giveUp('the lease of the turn could not be renewed in time')
+    if (isOver()) giveUp('the lease of the turn could not be renewed in time')
   }
   let ticks = 0
   const ticking = setInterval(() => {
     check()
-    if (++ticks % TICKS_A_RENEWAL === 0) void renew()
+    if (++ticks % TICKS_A_RENEWAL === 0 && !isOver()) void renew() // what was given up is left to others at once
   }, leaseMs / TICKS)
   const close = (): void => clearInterval(ticking)
   return { ended: ended.signal, cancel, end, check, close }
