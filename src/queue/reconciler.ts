@@ -24,7 +24,7 @@ export type ReconcilerOptions = {
   readonly isGone?: (worker: string) => boolean
 }
 
-/** Turns looked at in one pass, oldest first. */
+/** Turns looked at in one pass: so many of the oldest, and as many of those behind them. */
 const PAGE = 500
 /** An entry of the index whose turn was never written is dropped after this time. */
 const ORPHAN_MS = 60_000
@@ -33,6 +33,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   const { backend, intervalMs, log } = options
   const stop = new AbortController()
   const suspects = new Set<string>()
+  let passes = 0
   const loop = (async () => {
     while (!stop.signal.aborted) {
       await sleep(intervalMs * (0.8 + 0.4 * Math.random()), undefined, { signal: stop.signal }).catch(
@@ -40,7 +41,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       )
       if (stop.signal.aborted) return
       try {
-        if (await takeLease(backend, intervalMs)) await reconcile(options, suspects)
+        if (await takeLease(backend, intervalMs)) await reconcile(options, suspects, passes++)
       } catch (error) {
         log.warn(
           { err: error instanceof Error ? error.message : String(error) },
@@ -59,11 +60,12 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
 
 type Pass = Pick<ReconcilerOptions, 'backend' | 'log' | 'isGone'>
 
-/** One pass; returns how many turns were woken. `suspects`: turns whose wake-up may be lost, from pass to pass (R3). */
-export async function reconcile(pass: Pass, suspects = new Set<string>()): Promise<number> {
-  const { journal, redis, prefix, backlog } = pass.backend
-  const { open } = globalKeys(prefix)
-  const entries = await redis.zrange(open, '0', String(PAGE - 1), 'WITHSCORES')
+/**
+ * The `nth` pass; returns how many turns were woken. `suspects`: turns whose wake-up may be lost, from pass to pass (R3).
+ */
+export async function reconcile(pass: Pass, suspects = new Set<string>(), nth = 0): Promise<number> {
+  const { journal, backlog } = pass.backend
+  const entries = await entriesOf(pass.backend, nth)
   const turnIds = entries.filter((_entry, i) => i % 2 === 0)
   // All at once: turns that end while a pass walks along are closed by those that have run them.
   const standings = await journal.standings(turnIds)
@@ -86,6 +88,20 @@ export async function reconcile(pass: Pass, suspects = new Set<string>()): Promi
   const idle = ready.filter((turnId) => !busy.has(sessionOfTurn(turnId)))
   for (const turnId of suspects) if (!idle.includes(turnId)) suspects.delete(turnId)
   return woken + (await wakeForgotten(pass, idle, suspects))
+}
+
+/**
+ * Entries of the index of open turns, each followed by its score: the oldest, and one page of those behind them, which
+ * turns that are parked for long would hide otherwise. Each page comes twice in a row (R3).
+ */
+async function entriesOf({ redis, prefix }: QueueBackend, nth: number): Promise<readonly string[]> {
+  const { open } = globalKeys(prefix)
+  const page = (n: number): Promise<string[]> =>
+    redis.zrange(open, String(n * PAGE), String((n + 1) * PAGE - 1), 'WITHSCORES')
+  const oldest = await page(0)
+  if (oldest.length < 2 * PAGE) return oldest
+  const behind = Math.ceil((await redis.zcard(open)) / PAGE) - 1
+  return behind < 1 ? oldest : [...oldest, ...(await page(1 + (Math.floor(nth / 2) % behind)))]
 }
 
 /** Wakes for a turn whose worker is lost, or whose waiting is over. */

@@ -110,6 +110,15 @@ test('a turn that is taken and done with while a pass goes on is not woken again
   expect(woken).toEqual([])
 })
 
+test('turns that wait for long hide none of those behind them (R2)', async () => {
+  const { open } = globalKeys(backend.prefix)
+  const early = Array.from({ length: 1_000 }, (_, i) => [Date.now() - 10_000, `t-${i}~parked`]).flat()
+  await backend.redis.zadd(open, ...early)
+  const turnId = await accept()
+  for (const nth of [0, 1, 2]) await reconcile({ backend, log }, new Set(), nth)
+  expect(woken).toEqual([[turnId, 0]])
+})
+
 test('many turns are looked at in one pass, each for itself (R2)', async () => {
   const turns = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>
