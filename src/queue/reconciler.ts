@@ -69,13 +69,14 @@ export async function reconcile(pass: Pass, suspects = new Set<string>(), nth = 
   const turnIds = entries.filter((_entry, i) => i % 2 === 0)
   // All at once: turns that end while a pass walks along are closed by those that have run them.
   const standings = await journal.standings(turnIds)
+  const now = standings.includes(undefined) ? await nowOf(pass.backend) : 0
   const busy = new Set<SessionRef>()
   const ready: string[] = []
   let woken = 0
   for (const [i, turnId] of turnIds.entries()) {
     const standing = standings[i]
     if (standing === undefined) {
-      if (Date.now() - Number(entries[2 * i + 1]) > ORPHAN_MS) await backlog.forget(turnId)
+      if (now - Number(entries[2 * i + 1]) > ORPHAN_MS) await backlog.forget(turnId)
     } else if (isTerminal(standing.state)) {
       await journal.closeIndex(turnId)
     } else if (standing.state !== 'queued') {
@@ -102,6 +103,12 @@ async function entriesOf({ redis, prefix }: QueueBackend, nth: number): Promise<
   if (oldest.length < 2 * PAGE) return oldest
   const behind = Math.ceil((await redis.zcard(open)) / PAGE) - 1
   return behind < 1 ? oldest : [...oldest, ...(await page(1 + (Math.floor(nth / 2) % behind)))]
+}
+
+/** Redis's clock, on which turns are admitted, in milliseconds: on that of a host that runs ahead each of them is an orphan. */
+async function nowOf({ redis }: QueueBackend): Promise<number> {
+  const [seconds] = await redis.time()
+  return Number(seconds) * 1000
 }
 
 /** Wakes for a turn whose worker is lost, or whose waiting is over. */

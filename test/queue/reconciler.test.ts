@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { openBackend, type QueueBackend } from '../../src/queue/backend.ts'
 import { reconcile } from '../../src/queue/reconciler.ts'
 import type { RedisServer } from '../../src/redis/embedded.ts'
-import { globalKeys, sessionRef } from '../../src/redis/keys.ts'
+import { globalKeys, newTurnId, sessionRef } from '../../src/redis/keys.ts'
 import { noTelemetry } from '../../src/telemetry/none.ts'
 import { startAnyRedis } from '../redis-servers.ts'
 
@@ -108,6 +108,16 @@ test('a turn that is taken and done with while a pass goes on is not woken again
   onLook = () => claim(turnId)
   expect(await reconcile({ backend, log })).toBe(0)
   expect(woken).toEqual([])
+})
+
+test('a turn that is being accepted stays in the index, however far ahead the clock of this host runs', async () => {
+  const { open } = globalKeys(backend.prefix)
+  const turnId = newTurnId(sessionRef('s'))
+  await backend.backlog.admit([{ turnId, agent: 'a', priority: 0 }])
+  const ahead = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 120_000)
+  await reconcile({ backend, log })
+  ahead.mockRestore()
+  expect(await backend.redis.zscore(open, turnId)).not.toBeNull()
 })
 
 test('turns that wait for long hide none of those behind them (R2)', async () => {
