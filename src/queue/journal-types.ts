@@ -81,6 +81,8 @@ export type Claim = {
   readonly lost?: LostRun
   /** The model step of which readers were shown something last, in an earlier run. */
   readonly shown?: ShownStep
+  /** Why somebody has asked an earlier worker, which was lost, to cancel the turn. */
+  readonly cancel?: string
   /** What the completed turns of the session have appended, one entry a turn. */
   readonly history: readonly Json[]
   /** Redis's clock at the claim, in milliseconds. */

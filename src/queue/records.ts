@@ -44,14 +44,14 @@ function mapToRecord(hash: ReadonlyMap<string, string>): TurnRecord {
 /** What a claim gives of a turn's record, in the order of GIVEN in `claiming.lua`. */
 const CLAIMED_FIELDS = [
   ...['agent', 'input', 'options', 'carrier', 'position', 'acceptedAt', 'dueAt', 'deadlineAt'],
-  ...['idempotencyKey', 'retryOf', 'origin', 'relayed', 'startedAt'],
+  ...['idempotencyKey', 'retryOf', 'origin', 'relayed', 'startedAt', 'cancel'],
 ] as const
 
 /** A turn that was just claimed, from these fields and what the claim has made of the others. */
 export function fieldsToTurn(
   fields: readonly (string | null)[],
   { id, epoch, worker, now }: Readonly<Record<'id' | 'epoch' | 'worker' | 'now', string>>,
-): Pick<Claim, 'turn' | 'shown'> {
+): Pick<Claim, 'turn' | 'shown' | 'cancel'> {
   const hash = new Map<string, string>([
     ...([
       ['id', id],
@@ -66,7 +66,8 @@ export function fieldsToTurn(
     if (typeof value === 'string') hash.set(name, value)
   }
   const shown = toShownStep(hash.get('relayed'))
-  return { turn: mapToRecord(hash), ...(shown && { shown }) }
+  const cancel = hash.get('cancel')
+  return { turn: mapToRecord(hash), ...(shown && { shown }), ...(cancel !== undefined && { cancel }) }
 }
 
 /** What is known of a turn's steps, from the flat reply of HGETALL. */

@@ -103,6 +103,22 @@ test('a running turn is cancelled from another process: its tool gets the signal
   expect(await turn.result()).toMatchObject({ status: 'cancelled', error: { message: 'changed my mind' } })
 })
 
+test('a turn whose cancellation its worker did not live to see is cancelled by the next one, before it does anything', async () => {
+  const { client, wake } = await worker(
+    agentWith(pay()),
+    async () => {
+      await turn.cancel('not needed')
+      throw new Error('the worker dies')
+    },
+    { calls: [call(5)] },
+  )
+  const turn = await client.enqueue('a', { input: 'x' })
+  await expect(wake(turn.id)).rejects.toThrow('dies')
+  await wake(turn.id)
+  expect(await turn.result()).toMatchObject({ status: 'cancelled', error: { message: 'not needed' } })
+  expect(paid).toEqual([])
+})
+
 test('a cancelled turn shows that the outcome of a started unsafe tool is unknown', async () => {
   const started = Promise.withResolvers<void>()
   const stuck = pay({

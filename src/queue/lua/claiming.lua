@@ -2,7 +2,7 @@
 
 -- What of a turn's record its worker is given, in the order of CLAIMED_FIELDS in records.ts.
 local GIVEN = { 'agent', 'input', 'options', 'carrier', 'position', 'acceptedAt', 'dueAt', 'deadlineAt', 'idempotencyKey',
-  'retryOf', 'origin', 'relayed', 'startedAt' }
+  'retryOf', 'origin', 'relayed', 'startedAt', 'cancel' }
 
 -- What is in the way of a claim; or nothing, then what is known of who holds the turn, and what its worker is given.
 local function in_the_way(keys, who, now)

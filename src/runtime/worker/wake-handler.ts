@@ -141,6 +141,7 @@ async function runLeased(options: WakeHandlerOptions, claim: Claim, span: Active
   const lease = keepLease(backend.journal, claim, leaseMs)
   options.leases.set(claim.turn.id, lease)
   if (options.stopped.aborted) lease.end(options.stopped.reason)
+  if (claim.cancel !== undefined) lease.cancel(claim.cancel)
   tellStart(telemetry, claim)
   try {
     const ending = await runAgent(options, claim, lease)
