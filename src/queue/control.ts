@@ -14,6 +14,7 @@ import type { Backlog } from './backlog.ts'
 import { toFollowing } from './claiming.ts'
 import type { Journal } from './journal.ts'
 import type { Following } from './journal-types.ts'
+import { holdToText } from './records.ts'
 import type { TurnEventBody, TurnRecord, TurnResult, TurnState } from './types.ts'
 
 export type Cancelled =
@@ -125,13 +126,7 @@ export function createControl({
       const [outcome, detail] = (await decide.run(
         redis,
         [keys.turn, keys.steps, keys.events],
-        [
-          kind,
-          callId,
-          JSON.stringify(decision),
-          keys.channel,
-          events.length > 0 ? JSON.stringify(events) : '',
-        ],
+        [kind, callId, holdToText(decision), keys.channel, events.length > 0 ? JSON.stringify(events) : ''],
       )) as [Decided['outcome'], string?]
       if (outcome === 'decided') return { outcome, goesOn: detail === '1' }
       if (outcome === 'not_waiting') return { outcome, state: detail as TurnState }

@@ -7,6 +7,7 @@ import { toFollowing } from './claiming.ts'
 import { type Bury, isDeadLetter } from './dead-letters.ts'
 import type { Claim, FinishOutcome, TurnEnding } from './journal-types.ts'
 import { persist } from './persist.ts'
+import { holdToText } from './records.ts'
 import { isTerminal } from './types.ts'
 
 export type FinishingOptions = {
@@ -99,5 +100,5 @@ function endingArgs(
 /** Fields of the steps hash: `m1.1:approval` or `m1.1:review`, each with what a person is asked. */
 function holdFields({ state, holds }: TurnEnding): string[] {
   const kind = state === 'waiting_approval' ? 'approval' : 'review'
-  return [...(holds ?? [])].flatMap(([stepId, hold]) => [`${stepId}:${kind}`, JSON.stringify(hold)])
+  return [...(holds ?? [])].flatMap(([stepId, hold]) => [`${stepId}:${kind}`, holdToText(hold)])
 }

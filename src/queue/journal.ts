@@ -50,6 +50,7 @@ import type {
   WriteOutcome,
 } from './journal-types.ts'
 import { persist } from './persist.ts'
+import { holdToText } from './records.ts'
 import { createTakingIn, type TakenIn } from './taking-in.ts'
 import type { Hold, TurnEventBody, TurnResult } from './types.ts'
 
@@ -199,7 +200,7 @@ export function createJournal({
     /** Says what became of an unsafe step whose start was lost, before it is begun again. */
     async settle(claim: Claim, stepId: string, decision: Hold): Promise<WriteOutcome> {
       const keys = turnKeys(claim.turn.id)
-      const args = [claim.epoch, stepId, JSON.stringify(decision)]
+      const args = [claim.epoch, stepId, holdToText(decision)]
       return (await scripts.settle.run(redis, [keys.turn, keys.steps], args)) as WriteOutcome
     },
 

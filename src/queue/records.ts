@@ -118,6 +118,16 @@ function toShownStep(relayed = ''): ShownStep | undefined {
   return { epoch: Number(epoch), stepId, startedAt: Number(startedAt), name: name ?? '' }
 }
 
+/**
+ * What a person is asked or has decided, as JSON that the scripts can read: Lua refuses halves of characters (lone
+ * surrogates), which a model may put into the id of a call, and the call could then never be decided on.
+ */
+export function holdToText(hold: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(hold, (_name, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value,
+  )
+}
+
 /** As `begin.lua` writes it, as far as it is read here. */
 type StepHeader = {
   readonly state: string

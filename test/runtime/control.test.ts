@@ -181,6 +181,23 @@ test('a rejected call is not run, and the model is told who said no and why', as
   })
 })
 
+test('a call can be decided on whatever characters its id and the reason are made of', async () => {
+  const { client, wake, requests } = await worker(
+    agentWith(pay({ needsApproval: true })),
+    { calls: [call(9, 'half \ud83d a character')] },
+    { text: 'understood' },
+  )
+  const turn = await client.enqueue('a', { input: 'pay' })
+  await wake(turn.id)
+  const { callId } = await eventOf(turn, 'approval.requested')
+  await client.reject(turn.id, callId, { by: 'bob', reason: 'no \ude00' })
+  await wake(turn.id, 'again')
+  expect(paid).toEqual([])
+  expect(requests[1]?.messages.at(-1)).toMatchObject({
+    content: expect.stringMatching(/bob rejected it: no \ufffd/),
+  })
+})
+
 test('an approval that nobody gives in time counts as a rejection', async () => {
   const { client, wake } = await worker(
     agentWith(pay({ needsApproval: true, approvalTimeoutMs: 100 })),
