@@ -7,6 +7,7 @@
  * C3. The retry of a turn is entered in the indexes of open turns first: a crash leaves something to complete.
  */
 
+import { randomBytes } from 'node:crypto'
 import type { RedisConnection } from '../redis/connection.ts'
 import { globalKeys, newTurnId, sessionKeys, sessionOfTurn } from '../redis/keys.ts'
 import { loadScript } from '../redis/scripts.ts'
@@ -126,7 +127,13 @@ export function createControl({
       const [outcome, detail] = (await decide.run(
         redis,
         [keys.turn, keys.steps, keys.events],
-        [kind, callId, holdToText(decision), keys.channel, events.length > 0 ? JSON.stringify(events) : ''],
+        [
+          kind,
+          callId,
+          holdToText({ ...decision, token: randomBytes(9).toString('base64url') }),
+          keys.channel,
+          events.length > 0 ? JSON.stringify(events) : '',
+        ],
       )) as [Decided['outcome'], string?]
       if (outcome === 'decided') return { outcome, goesOn: detail === '1' }
       if (outcome === 'not_waiting') return { outcome, state: detail as TurnState }

@@ -181,6 +181,33 @@ test('a rejected call is not run, and the model is told who said no and why', as
   })
 })
 
+test('a decision whose command comes again after a lost reply is the same decision (C2, J10)', async () => {
+  const { backend, client, wake } = await worker(
+    agentWith(pay({ needsApproval: true })),
+    { calls: [call(1), call(2)] },
+    { text: 'done' },
+  )
+  const turn = await client.enqueue('a', { input: 'pay' })
+  await wake(turn.id)
+  const { evalsha } = backend.redis
+  const twice = async (...command: Parameters<typeof evalsha>) => {
+    await evalsha.apply(backend.redis, command)
+    return evalsha.apply(backend.redis, command)
+  }
+  await client.reject(turn.id, 'other', { by: 'x' }).catch(() => {}) // the script is known from now on
+  backend.redis.evalsha = twice as typeof evalsha
+  await client.approve(turn.id, 'c1', { by: 'ada' })
+  expect((await turn.read()).state).toBe('waiting_approval')
+  await client.approve(turn.id, 'c2', { by: 'ada' })
+  backend.redis.evalsha = evalsha
+  await expect(client.approve(turn.id, 'c2', { by: 'ada' })).rejects.toMatchObject({
+    code: 'turn/not_waiting',
+  })
+  await wake(turn.id, 'after the approvals')
+  expect(paid).toEqual(['1', '2'])
+  expect((await turn.details()).audit.map(({ callId }) => callId)).toEqual(['c1', 'c2'])
+})
+
 test('a call can be decided on whatever characters its id and the reason are made of', async () => {
   const { client, wake, requests } = await worker(
     agentWith(pay({ needsApproval: true })),
