@@ -2,7 +2,7 @@
  * Control of a turn from anywhere: cancelling it, telling it what a person has decided, and trying it again.
  *
  * C1. A turn that nobody runs is cancelled at once; a running one when its worker hears of it: by a message, or else
- *     at the next renewal of its lease.
+ *     at the next renewal of its lease, or at the claim of the worker that takes it over.
  * C2. A decision is taken once, for a call that waits for it; the turn goes on after the last one.
  * C3. The retry of a turn is entered in the indexes of open turns first: a crash leaves something to complete.
  */
