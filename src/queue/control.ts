@@ -102,6 +102,7 @@ export function createControl({
           JSON.stringify([event]),
           resultTtlMs,
           eventTtlMs,
+          newToken(),
         ],
       )) as [Cancelled['outcome'], string?, string?]
       if (outcome === 'ended') return { outcome, state: first as TurnState }
@@ -130,7 +131,7 @@ export function createControl({
         [
           kind,
           callId,
-          holdToText({ ...decision, token: randomBytes(9).toString('base64url') }),
+          holdToText({ ...decision, token: newToken() }),
           keys.channel,
           events.length > 0 ? JSON.stringify(events) : '',
         ],
@@ -159,4 +160,9 @@ export function createControl({
       return { outcome, turnId: detail }
     },
   }
+}
+
+/** Of one call: its command, sent again after a lost reply, knows itself by it. */
+function newToken(): string {
+  return randomBytes(9).toString('base64url')
 }

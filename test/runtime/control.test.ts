@@ -208,6 +208,35 @@ test('a decision whose command comes again after a lost reply is the same decisi
   expect((await turn.details()).audit.map(({ callId }) => callId)).toEqual(['c1', 'c2'])
 })
 
+test('a cancellation whose command comes again after a lost reply wakes what comes next (J10)', async () => {
+  const { backend, client, wake } = await worker(agentWith(pay({})), { text: 'done' })
+  const first = await client.enqueue('a', { input: 'one', sessionId: 's' })
+  const second = await client.enqueue('a', { input: 'two', sessionId: 's' })
+  await client
+    .enqueue('a', { input: 'three' })
+    .then((other) => other.cancel('the script is known from now on'))
+  const { evalsha } = backend.redis
+  const twice = async (...command: Parameters<typeof evalsha>) => {
+    await evalsha.apply(backend.redis, command)
+    return evalsha.apply(backend.redis, command)
+  }
+  const woken: string[] = []
+  const wakeQueue = backend.wakeQueue as { wake: typeof backend.wakeQueue.wake }
+  const wakeOf = wakeQueue.wake
+  wakeQueue.wake = (turnId, options) => {
+    woken.push(turnId)
+    return wakeOf(turnId, options)
+  }
+  backend.redis.evalsha = twice as typeof evalsha
+  await first.cancel('no')
+  backend.redis.evalsha = evalsha
+  expect(woken).toEqual([second.id])
+  expect((await first.read()).state).toBe('cancelled')
+  await wake(second.id)
+  expect((await second.read()).state).toBe('completed')
+  expect((await first.details()).audit).toHaveLength(1)
+})
+
 test('a call can be decided on whatever characters its id and the reason are made of', async () => {
   const { client, wake, requests } = await worker(
     agentWith(pay({ needsApproval: true })),
