@@ -25,12 +25,12 @@ export const provider: Group = {
     column(
       'json ×64',
       1.5,
-      'beside the socket and JSON of the floor, a call has checks, routing, a credential, evidence, six spans, nine metrics and a log line. The profile is flat: no function of ours has 4 %, the garbage collector 10 %. What costs is the amount of code: the floor stays in the first cache of the processor, all of this does not, so that a log line, 5 µs in a loop of its own, takes 36 here. Every other library in the table is dearer',
+      'without its telemetry a call is some 1.3 times the floor: checks, routing, a credential, breakers, evidence and a gate on what the body is. Six spans, nine metrics and a log line are the rest, a third of it the frames that AsyncLocalStorage makes for each span, and pino. A call makes 47 KB, the floor 14',
     ),
     column(
       'stream ×64',
       1.25,
-      'what a call costs beside its stream, as above; and an event, 1.5 times the floor: it is parsed once as well, and passes the gate of what the body is, the timers, the evidence and the mapping to parts',
+      'an event costs some 0.7 µs beside the two of reading and parsing it: the gate of what the body is, the timers, the evidence, the mapping to parts, the commit gate. The rest is what a call costs beside its stream, as above',
     ),
     column('tool loop', 1.5, 'as above, and a seventh span'),
   ],
