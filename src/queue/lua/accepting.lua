@@ -16,16 +16,17 @@ local function accepted_under_key(idempotency_key, fingerprint)
   return { 'duplicate', earlier[1], earlier[3], earlier[4] or '' }
 end
 
-local function accept(keys, turn, from, now)
-  local accepted_at, position = text_of(now)
+local function accept(keys, turn, from, now, accepted_at)
+  local due_at, position = accepted_at
   if turn.delay > 0 then
     position = tostring(redis.call('LLEN', keys.inbox))
-    redis.call('ZADD', keys.delayed, text_of(now + turn.delay), turn.id)
+    due_at = text_of(now + turn.delay)
+    redis.call('ZADD', keys.delayed, due_at, turn.id)
   else
     position = tostring(redis.call('RPUSH', keys.inbox, turn.id) - 1)
   end
   redis.call('HSET', keys.turn, 'id', turn.id, 'state', 'queued', 'epoch', '0', 'position', position,
-    'acceptedAt', accepted_at, 'dueAt', text_of(now + turn.delay), unpack(ARGV, from))
+    'acceptedAt', accepted_at, 'dueAt', due_at, unpack(ARGV, from))
   if turn.deadline ~= '' then
     redis.call('HSET', keys.turn, 'deadlineAt', text_of(now + tonumber(turn.deadline)))
   end
@@ -33,5 +34,5 @@ local function accept(keys, turn, from, now)
     redis.call('HSET', keys.idempotency, 'turn', turn.id, 'fingerprint', turn.fingerprint, 'position', position,
       'acceptedAt', accepted_at)
   end
-  return { 'accepted', turn.id, position, accepted_at }
+  return { 'accepted', turn.id, position, accepted_at }, due_at
 end

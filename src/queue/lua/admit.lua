@@ -8,20 +8,20 @@
 
 local keys = { workers = KEYS[1], agents = KEYS[2], open = KEYS[3], ready = KEYS[4] }
 local max_age, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
-local now = now_ms()
+local now, at = now_ms()
 local first = 3 + tenants
 
 local too_late = late(keys, max_age, now)
 if too_late then return too_late end
 
 local queued = {}
-for t = 1, tenants do queued[t] = waiting(KEYS[3 + 2 * t], KEYS[4 + 2 * t], now) end
+for t = 1, tenants do queued[t] = waiting(KEYS[3 + 2 * t], KEYS[4 + 2 * t], at) end
 
 local ranks, served = { 'admitted' }, {}
 for i = first, #ARGV, 5 do
   local agent, tenant = ARGV[i + 1], tonumber(ARGV[i + 2])
   if not served[agent] then
-    local refusal = unserved(keys, agent, now)
+    local refusal = unserved(keys, agent, now, at)
     if refusal then return refusal end
     served[agent] = true
   end
@@ -39,7 +39,7 @@ end
 
 local nth = 2
 for i = first, #ARGV, 5 do
-  redis.call('ZADD', keys.open, 'NX', text_of(now), ARGV[i])
+  redis.call('ZADD', keys.open, 'NX', at, ARGV[i])
   redis.call('ZADD', KEYS[3 + 2 * tonumber(ARGV[i + 2])], ranks[nth], ARGV[i])
   nth = nth + 1
 end

@@ -1,10 +1,10 @@
--- What keeps turns out (B1).
+-- What keeps turns out (B1). `at` is `now` as text.
 
 -- {'unserved', agent} where workers run and none has the agent.
-local function unserved(keys, agent, now)
+local function unserved(keys, agent, now, at)
   local until_ms = redis.call('ZSCORE', keys.agents, agent)
   if until_ms and tonumber(until_ms) > now then return end
-  if redis.call('ZCOUNT', keys.workers, '(' .. text_of(now), '+inf') > 0 then return { 'unserved', agent } end
+  if redis.call('ZCOUNT', keys.workers, '(' .. at, '+inf') > 0 then return { 'unserved', agent } end
 end
 
 -- {'late', age ms} where the oldest turn that could start has waited for too long.
@@ -15,6 +15,6 @@ local function late(keys, max_age, now)
 end
 
 -- How many turns of a tenant wait.
-local function waiting(open_key, running_key, now)
-  return math.max(0, redis.call('ZCARD', open_key) - redis.call('ZCOUNT', running_key, '(' .. text_of(now), '+inf'))
+local function waiting(open_key, running_key, at)
+  return math.max(0, redis.call('ZCARD', open_key) - redis.call('ZCOUNT', running_key, '(' .. at, '+inf'))
 end

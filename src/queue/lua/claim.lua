@@ -14,6 +14,6 @@
 local keys = { turn = KEYS[1], steps = KEYS[2], events = KEYS[3], inbox = KEYS[4], delayed = KEYS[5], history = KEYS[6] }
 local who = { id = ARGV[1], worker = ARGV[2], wakeup = ARGV[3], lease = tonumber(ARGV[4]), channel = ARGV[5],
   agents = ARGV[6], gone = ARGV[7] }
-local now = now_ms()
-local obstacle, held, given = in_the_way(keys, who, now)
-return obstacle or claim(keys, who, held, given, now)
+local now, at = now_ms()
+local obstacle, fields = in_the_way(keys, who, now)
+return obstacle or claim(keys, who, fields, at, text_of(now + who.lease))

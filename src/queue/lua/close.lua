@@ -10,10 +10,10 @@
 local keys = { all = KEYS[1], ended = KEYS[2], ready = KEYS[3], tenants = KEYS[4], open = KEYS[5], running = KEYS[6],
   limited = KEYS[7] }
 local turn, ttl, limit = { id = ARGV[1], session = ARGV[2], tenant = ARGV[3] }, ARGV[4], ARGV[5]
-local now = now_ms()
-close(keys, turn, ttl, now)
+local now, at = now_ms()
+close(keys, turn, ttl, now, at)
 if ttl == '' then return {} end
 -- What has run took the mark of its session away when it started; the mark there now is another turn's.
 if not redis.call('ZSCORE', keys.running, turn.id) then redis.call('ZREM', keys.ready, turn.session) end
 if limit == '' then return {} end
-return give_way(keys, turn.id, turn.tenant, tonumber(limit), now)
+return give_way(keys, turn.id, turn.tenant, tonumber(limit), at)

@@ -1,5 +1,5 @@
 -- Ends a turn, parks it, or hands it back (J7). `ending` is {id, epoch, state, result, messages, channel, events, result_ttl,
--- event_ttl, session_ttl, hold}; from argument `holds_from` on stand field/value pairs of what it waits for (J8).
+-- event_ttl, session_ttl, hold}; `at` is `now` as text; from argument `holds_from` on stand field/value pairs of what it waits for (J8).
 -- Returns: {'ok', what the session wants next} | {'fenced'}
 
 -- J9: what a review would ask may have become known meanwhile.
@@ -12,12 +12,12 @@ local function is_answered(steps_key, holds_from)
   return false
 end
 
-local function write_ending(keys, ending, last, holds_from, now)
+local function write_ending(keys, ending, last, holds_from, now, at)
   local terminal = is_terminal(ending.state)
   last = emit(keys.events, ending.channel, ending.events, last)
   local fields = { 'state', ending.state, 'last', last }
   if terminal then
-    fields[5], fields[6] = 'endedAt', text_of(now)
+    fields[5], fields[6] = 'endedAt', at
   else
     fields = { 'state', ending.state, 'last', last, 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0' }
   end
@@ -38,7 +38,7 @@ local function write_ending(keys, ending, last, holds_from, now)
   redis.call('PEXPIRE', keys.events, ending.event_ttl)
 end
 
-local function finish(keys, ending, holds_from, now)
+local function finish(keys, ending, holds_from, now, at)
   local held = redis.call('HMGET', keys.turn, 'epoch', 'state', 'last')
   -- A resent command after a lost reply finds its own work done.
   local resent = held[1] == ending.epoch and held[2] == ending.state and ending.state ~= 'running'
@@ -48,7 +48,7 @@ local function finish(keys, ending, holds_from, now)
       redis.call('HSET', keys.turn, 'state', 'queued', 'leaseUntil', '0', 'wakeup', '', 'idleClaims', '0')
       return { 'ok', 'turn', ending.id }
     end
-    write_ending(keys, ending, held[3], holds_from, now)
+    write_ending(keys, ending, held[3], holds_from, now, at)
   end
   local following = next_of_session(keys.delayed, keys.inbox, now)
   return { 'ok', following[1], following[2] }

@@ -17,8 +17,8 @@ local indexes = { all = KEYS[8], ended = KEYS[9], tenants = KEYS[10], open = KEY
 local ending = { epoch = ARGV[1], id = ARGV[2], state = ARGV[3], result = ARGV[4], messages = ARGV[5], channel = ARGV[6],
   events = ARGV[7], result_ttl = ARGV[8], event_ttl = ARGV[9], session_ttl = ARGV[10], hold = ARGV[11] }
 local tenant, limit = ARGV[12], tonumber(ARGV[13])
-local now = now_ms()
-local reply = finish(keys, ending, 14, now)
+local now, at = now_ms()
+local reply = finish(keys, ending, 14, now, at)
 if reply[1] == 'fenced' then return { reply, {} } end
-if is_terminal(ending.state) then close(indexes, { id = ending.id, tenant = tenant }, ending.result_ttl, now) end
-return { reply, give_way(indexes, ending.id, tenant, limit, now) }
+if is_terminal(ending.state) then close(indexes, { id = ending.id, tenant = tenant }, ending.result_ttl, now, at) end
+return { reply, give_way(indexes, ending.id, tenant, limit, at) }

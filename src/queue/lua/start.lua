@@ -7,4 +7,5 @@
 
 local keys = { ready = KEYS[1], tenants = KEYS[2], open = KEYS[3], running = KEYS[4], limited = KEYS[5] }
 local turn = { id = ARGV[1], session = ARGV[2], tenant = ARGV[4] }
-return take_place(keys, turn, tonumber(ARGV[3]), tonumber(ARGV[5]), now_ms()) and 'go' or 'limited'
+local now, at = now_ms()
+return take_place(keys, turn, text_of(now + tonumber(ARGV[3])), tonumber(ARGV[5]), at) and 'go' or 'limited'

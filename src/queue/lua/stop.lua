@@ -6,4 +6,5 @@
 --@include places.lua
 
 local keys = { tenants = KEYS[1], running = KEYS[2], limited = KEYS[3] }
-return give_way(keys, ARGV[1], ARGV[2], tonumber(ARGV[3]), now_ms())
+local _, at = now_ms()
+return give_way(keys, ARGV[1], ARGV[2], tonumber(ARGV[3]), at)

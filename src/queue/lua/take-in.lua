@@ -24,16 +24,16 @@ if earlier then
   return earlier
 end
 
-local now = now_ms()
-local refusal = late(keys, max_age, now) or unserved(keys, agent, now)
+local now, at = now_ms()
+local refusal = late(keys, max_age, now) or unserved(keys, agent, now, at)
 if refusal then return refusal end
-local queued = waiting(keys.tenant, keys.running, now)
+local queued = waiting(keys.tenant, keys.running, at)
 if queued >= limit then return { 'full', tostring(queued) } end
 
 local rank = text_of(tonumber(base) + math.min(queued, tonumber(longest_share)))
-redis.call('ZADD', keys.open, text_of(now), turn.id)
+redis.call('ZADD', keys.open, at, turn.id)
 redis.call('ZADD', keys.tenant, rank, turn.id)
-local accepted = accept(keys, turn, 12, now)
-if accepted[3] == '0' then redis.call('ZADD', keys.ready, 'LT', text_of(now + turn.delay), session) end
+local accepted, due_at = accept(keys, turn, 12, now, at)
+if accepted[3] == '0' then redis.call('ZADD', keys.ready, 'LT', due_at, session) end
 accepted[5] = rank
 return accepted

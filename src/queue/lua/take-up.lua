@@ -19,15 +19,16 @@ local places = { ready = KEYS[7], tenants = KEYS[8], open = KEYS[9], running = K
 local who = { id = ARGV[1], worker = ARGV[2], wakeup = ARGV[3], lease = tonumber(ARGV[4]), channel = ARGV[5],
   agents = ARGV[6], gone = ARGV[7] }
 local session, tenant, limit = ARGV[8], ARGV[9], tonumber(ARGV[10])
-local now = now_ms()
+local now, at = now_ms()
 
-local obstacle, held, given = in_the_way(keys, who, now)
+local obstacle, fields = in_the_way(keys, who, now)
 if obstacle then
   redis.call('ZREM', places.ready, session)
   if obstacle[1] == 'busy' then return { obstacle, {} } end
-  return { obstacle, give_way(places, who.id, tenant, limit, now) }
+  return { obstacle, give_way(places, who.id, tenant, limit, at) }
 end
-if not take_place(places, { id = who.id, session = session, tenant = tenant }, who.lease, limit, now) then
+local lease_until = text_of(now + who.lease)
+if not take_place(places, { id = who.id, session = session, tenant = tenant }, lease_until, limit, at) then
   return { { 'limited' }, {} }
 end
-return { claim(keys, who, held, given, now), {} }
+return { claim(keys, who, fields, at, lease_until), {} }
