@@ -41,7 +41,7 @@ function mapToRecord(hash: ReadonlyMap<string, string>): TurnRecord {
   }
 }
 
-/** What a claim gives of a turn's record, in the order of GIVEN in `claiming.lua`. */
+/** What a claim gives of a turn's record: the first of FIELDS in `claiming.lua`; what follows them only the script looks at. */
 const CLAIMED_FIELDS = [
   ...['agent', 'input', 'options', 'carrier', 'position', 'acceptedAt', 'dueAt', 'deadlineAt'],
   ...['idempotencyKey', 'retryOf', 'origin', 'relayed', 'startedAt', 'cancel'],

@@ -16,6 +16,7 @@ local function accepted_under_key(idempotency_key, fingerprint)
   return { 'duplicate', earlier[1], earlier[3], earlier[4] or '' }
 end
 
+-- `accepted_at` is now as text. The second value is when the turn is due, as text.
 local function accept(keys, turn, from, now, accepted_at)
   local due_at, position = accepted_at
   if turn.delay > 0 then

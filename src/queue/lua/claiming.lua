@@ -35,8 +35,8 @@ local function in_the_way(keys, who, now)
   return nil, fields
 end
 
--- Raises the epoch of a turn that nothing is in the way of, and gives all that its worker needs to know.
--- `at` is now, `lease_until` the end of its lease, both as text.
+-- Raises the epoch of a turn that nothing is in the way of, and gives all that its worker needs to know. `at` is now,
+-- `lease_until` the end of its lease, both as text.
 local function claim(keys, who, fields, at, lease_until)
   local state, hold, _, worker, _, epoch, idle, claimed_at, last = unpack(fields, HELD_FROM)
   local lost = state == 'running' and worker ~= who.worker and worker or ''
