@@ -35,7 +35,7 @@ export const telemetry: Group = {
       column: 'a token',
       of: 'us',
       atMost: 9,
-      why: 'over a third of it is Redis, which for each turn and tick checks the fence and keeps the deltas for readers who come later; between 8.8 and 10.7 with the load. The goal is that of one plain message for all turns of a worker',
+      why: 'over a third of it is Redis, which for each turn and tick checks the fence and keeps the deltas for readers who come later; 8.4 µs on an idle machine, 12 to 16 where others use it; old and new code side by side are alike. The goal is that of one plain message for all turns of a worker',
     },
   ],
 }
