@@ -52,14 +52,12 @@ export function fieldsToTurn(
   fields: readonly (string | null)[],
   { id, epoch, worker, now }: Readonly<Record<'id' | 'epoch' | 'worker' | 'now', string>>,
 ): Pick<Claim, 'turn' | 'shown' | 'cancel'> {
-  const hash = new Map<string, string>([
-    ...([
-      ['id', id],
-      ['state', 'running'],
-      ['epoch', epoch],
-      ['worker', worker],
-      ['startedAt', now],
-    ] as const),
+  const hash = new Map([
+    ['id', id],
+    ['state', 'running'],
+    ['epoch', epoch],
+    ['worker', worker],
+    ['startedAt', now],
   ])
   for (const [i, name] of CLAIMED_FIELDS.entries()) {
     const value = fields[i]
@@ -91,20 +89,18 @@ export function hashToLostRun(
   { lost, lostAt, epoch }: Readonly<Record<'lost' | 'lostAt' | 'epoch', string>>,
 ): LostRun {
   const last = Number(epoch) - 1
-  const tools = [...toMap(steps)].flatMap(([stepId, value]) => {
+  const underWay = [...toMap(steps)].flatMap(([stepId, value]) => {
     if (stepId.includes(':')) return [] // its result, or what a person was asked
     const header = JSON.parse(value) as StepHeader
     if (header.state !== 'started' || Number(header.epoch) !== last) return []
     const { kind, name, startedAt } = header
     return [{ stepId, kind, name, startedAt: Number(startedAt) }]
   })
-  const model = shown && shown.epoch === last && !done.has(shown.stepId)
-  const { epoch: _epoch, ...asked } = shown ?? { epoch: 0 }
-  return {
-    worker: lost,
-    claimedAt: Number(lostAt),
-    steps: model ? [...tools, { ...(asked as Omit<ShownStep, 'epoch'>), kind: 'model' }] : tools,
+  if (shown?.epoch === last && !done.has(shown.stepId)) {
+    const { stepId, name, startedAt } = shown
+    underWay.push({ stepId, kind: 'model', name, startedAt })
   }
+  return { worker: lost, claimedAt: Number(lostAt), steps: underWay }
 }
 
 /** A model step as the token of what was last relayed of it names it: `3.17 m2 1700000000000 coder`. */

@@ -14,8 +14,7 @@ export function gatherWrites(redis: Redis): void {
     const gather = (...args: Parameters<typeof write>): boolean => {
       if (stream.writableCorked === 0) {
         stream.cork()
-        if (redis.commandQueue.length === 0)
-          process.nextTick(flush) // after its promises
+        if (redis.commandQueue.length === 0) process.nextTick(flush)
         else setImmediate(flush)
       }
       return write(...args)

@@ -2,8 +2,7 @@
 -- KEYS: turn (the expected head), steps, events, inbox, delayed, history
 -- ARGV: turn id, worker, wake-up id, lease ms, channel, agents that the worker has (',a,b,' or '*'), worker that is
 --       known to have died ('' for none): its lease counts no longer
--- Returns:
---          {'claimed', epoch, fields of the record, steps, history, now, worker that was lost with the turn ('' for
+-- Returns: {'claimed', epoch, fields of the record, steps, history, now, worker that was lost with the turn ('' for
 --          none), when that one claimed it, claims without a finished step} | {'next', kind, value} when another turn is the head,
 --          or none is | {'busy', ms, its worker} while one holds it | {'parked', state, ms until an
 --          approval expires, if any}

@@ -110,11 +110,7 @@ async function send(call: Call, route: string, { transport, emit, means }: Sendi
   }
 }
 
-function attemptOptions(
-  call: Call,
-  { stream }: Transport,
-  apiKey: string | undefined,
-): AttemptOptions | undefined {
+function attemptOptions(call: Call, { stream }: Transport, apiKey: string | undefined): AttemptOptions {
   const signal = attemptSignal(call)
   return {
     ...(signal && { signal }),
